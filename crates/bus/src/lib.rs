@@ -1,0 +1,1 @@
+//! The bus between the services: topics, partitions, offsets and consumer groups.

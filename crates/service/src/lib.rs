@@ -1,0 +1,1 @@
+//! What every service of Holdfast has: configuration, lifecycle, telemetry, the HTTP envelope, health.

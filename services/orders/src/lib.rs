@@ -1,0 +1,1 @@
+//! The Orders service: takes orders, keeps them, and tells clients live.

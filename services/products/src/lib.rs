@@ -1,0 +1,1 @@
+//! The Products service: owns stock, and decides who gets it.
