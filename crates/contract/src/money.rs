@@ -127,8 +127,8 @@ impl Currency {
     /// Decimals of the currency (ISO 4217 "minor unit"): most have two.
     pub fn decimals(self) -> u8 {
         match &self.0 {
-            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF" | b"UGX"
-            | b"UYI" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF"
+            | b"UGX" | b"UYI" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
             b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
             b"CLF" | b"UYW" => 4,
             _ => 2,
@@ -158,7 +158,11 @@ impl std::str::FromStr for Currency {
 
     fn from_str(text: &str) -> Result<Self, InvalidAmount> {
         let code: [u8; 3] = text.as_bytes().try_into().map_err(|_| InvalidAmount::UnknownCurrency)?;
-        if code.iter().all(u8::is_ascii_uppercase) { Ok(Self(code)) } else { Err(InvalidAmount::UnknownCurrency) }
+        if code.iter().all(u8::is_ascii_uppercase) {
+            Ok(Self(code))
+        } else {
+            Err(InvalidAmount::UnknownCurrency)
+        }
     }
 }
 
@@ -203,7 +207,8 @@ impl Money {
     pub fn from_decimal(amount: Decimal, currency: Currency) -> Result<Self, InvalidAmount> {
         let decimals = currency.decimals();
         let missing = decimals.checked_sub(amount.scale).ok_or(InvalidAmount::TooManyDecimals(decimals))?;
-        let minor = amount.mantissa.checked_mul(10u64.pow(u32::from(missing))).ok_or(InvalidAmount::TooLarge)?;
+        let minor =
+            amount.mantissa.checked_mul(10u64.pow(u32::from(missing))).ok_or(InvalidAmount::TooLarge)?;
         Self::from_minor(minor, currency)
     }
 
@@ -268,8 +273,18 @@ mod tests {
     #[test]
     fn reads_what_json_can_write() {
         for (text, minor) in [
-            ("59.98", 5998), ("60", 6000), ("60.0", 6000), ("0.1", 10), ("5.998e1", 5998), ("6E+1", 6000),
-            ("1e2", 10000), ("0", 0), ("-0", 0), ("0e400", 0), ("6000e-2", 6000), ("0.10000000", 10),
+            ("59.98", 5998),
+            ("60", 6000),
+            ("60.0", 6000),
+            ("0.1", 10),
+            ("5.998e1", 5998),
+            ("6E+1", 6000),
+            ("1e2", 10000),
+            ("0", 0),
+            ("-0", 0),
+            ("0e400", 0),
+            ("6000e-2", 6000),
+            ("0.10000000", 10),
         ] {
             assert_eq!(usd(text), Ok(minor), "{text}");
         }
@@ -279,11 +294,23 @@ mod tests {
     fn refuses_what_is_no_amount() {
         use InvalidAmount::{Negative, NotANumber, TooLarge, TooManyDecimals};
         for (text, why) in [
-            ("29.999", TooManyDecimals(2)), ("1e-3", TooManyDecimals(2)), ("1e-99999999999999999999", TooManyDecimals(2)),
-            ("-1", Negative), ("1e400", TooLarge), ("1e99999999999999999999", TooLarge),
-            ("99999999999999999999", TooLarge), ("90071992547409.92", TooLarge),
-            ("NaN", NotANumber), ("\"5\"", NotANumber), ("", NotANumber), ("1.", NotANumber), (".5", NotANumber),
-            ("1e", NotANumber), ("+1", NotANumber), ("0x10", NotANumber), ("null", NotANumber),
+            ("29.999", TooManyDecimals(2)),
+            ("1e-3", TooManyDecimals(2)),
+            ("1e-99999999999999999999", TooManyDecimals(2)),
+            ("-1", Negative),
+            ("1e400", TooLarge),
+            ("1e99999999999999999999", TooLarge),
+            ("99999999999999999999", TooLarge),
+            ("90071992547409.92", TooLarge),
+            ("NaN", NotANumber),
+            ("\"5\"", NotANumber),
+            ("", NotANumber),
+            ("1.", NotANumber),
+            (".5", NotANumber),
+            ("1e", NotANumber),
+            ("+1", NotANumber),
+            ("0x10", NotANumber),
+            ("null", NotANumber),
         ] {
             assert_eq!(usd(text), Err(why), "{text}");
         }

@@ -117,8 +117,12 @@ impl Topic {
         &[Self::InventoryReserve, Self::InventoryRelease, Self::OrderStatusChanged];
 
     /// What the Orders service consumes, as `orders-service-group`.
-    pub const TO_ORDERS: &'static [Self] =
-        &[Self::InventoryReserved, Self::InventoryRejected, Self::InventoryReleased, Self::InventoryFulfilled];
+    pub const TO_ORDERS: &'static [Self] = &[
+        Self::InventoryReserved,
+        Self::InventoryRejected,
+        Self::InventoryReleased,
+        Self::InventoryFulfilled,
+    ];
 
     /// What live clients are told about; read outside the consumer groups.
     pub const LIVE: &'static [Self] = &[Self::OrderLive, Self::StockChanged];

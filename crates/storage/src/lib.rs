@@ -1,1 +1,23 @@
-//! What every store of Holdfast stands on: an atomic commit, a journal of outgoing records, consumed positions.
+//! What every store of Holdfast stands on: an atomic commit of state, outgoing records and consumed positions.
+//!
+//! - [`Journal`]: the outgoing records of one service, written in the commit of the change that they tell of. On one
+//!   machine the journal *is* the topic; with Kafka a relay publishes it.
+//! - [`Inbox`]: how far a consumer group has come, and which messages it has parked, in the database of its effects.
+//! - [`sqlite`]: the embedded back-end: one writer thread with group commit, readers beside it.
+//!
+//! The docs of the two traits are their specification; `suite` (feature `suite`) holds every back-end to them.
+
+mod error;
+mod inbox;
+mod journal;
+mod position;
+mod record;
+pub mod sqlite;
+#[cfg(any(test, feature = "suite"))]
+pub mod suite;
+
+pub use error::StoreError;
+pub use inbox::{Inbox, ParkCause, Parked, ParkedId, ToPark};
+pub use journal::{Bounds, Journal};
+pub use position::{Advance, Group, Position, StartOf, TopicPartition};
+pub use record::{Incarnation, Outgoing, Record, Seq};

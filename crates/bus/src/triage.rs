@@ -1,0 +1,132 @@
+//! Poison stops nobody (contract, invariant 8): what of a batch can be processed, and what has to be parked.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use holdfast_contract::event::Event;
+use holdfast_contract::{OrderId, Timestamp, Topic};
+use holdfast_storage::{Group, Inbox, Outgoing, ParkCause, ParkedId, Record, StoreError, ToPark};
+use rustc_hash::FxHashMap;
+
+/// Which orders have parked messages, by topic. Kept in memory so that a batch needs no look-up.
+#[derive(Clone, Debug, Default)]
+pub struct ParkedOrders(FxHashMap<(Topic, Bytes), usize>);
+
+impl ParkedOrders {
+    /// Reads what a group has parked.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn load(inbox: &dyn Inbox, group: Group) -> Result<Self, StoreError> {
+        let mut parked = Self::default();
+        let mut after: Option<ParkedId> = None;
+        loop {
+            let page = inbox.parked(group, after, 500).await?;
+            let Some(last) = page.last() else { return Ok(parked) };
+            after = Some(last.id);
+            for message in page {
+                if let Some(order) = message.order {
+                    parked.add(message.record.topic, order);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, topic: Topic, order: Bytes) {
+        *self.0.entry((topic, order)).or_default() += 1;
+    }
+
+    fn contains(&self, topic: Topic, order: &Bytes) -> bool {
+        self.0.contains_key(&(topic, order.clone()))
+    }
+
+    /// Takes up what a durable commit parked.
+    pub fn parked(&mut self, messages: &[ToPark]) {
+        for message in messages {
+            if let Some(order) = &message.order {
+                self.add(message.record.topic, order.clone());
+            }
+        }
+    }
+
+    /// Takes up that a durable commit removed one parked message of an order.
+    pub fn removed(&mut self, topic: Topic, order: &Bytes) {
+        let key = (topic, order.clone());
+        if let Some(count) = self.0.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(&key);
+            }
+        }
+    }
+}
+
+/// A batch, sorted out.
+#[derive(Debug, Default)]
+pub struct Triaged {
+    /// What can be processed, in order.
+    pub events: Vec<(Arc<Record>, Event)>,
+    /// What must be parked in the same commit.
+    pub park: Vec<ToPark>,
+    /// Copies of what is parked because of itself, for `<topic>.dlq`.
+    pub copies: Vec<Outgoing>,
+}
+
+/// Sorts a batch out. Event types that this build does not know are passed over: a newer writer's, not poison.
+pub fn triage(group: Group, records: &[Arc<Record>], parked: &ParkedOrders, at: Timestamp) -> Triaged {
+    let mut sorted = Triaged::default();
+    // Orders whose first poison is in this very batch.
+    let mut fresh = ParkedOrders::default();
+    for record in records {
+        let order = order_of(record);
+        let behind = order
+            .as_ref()
+            .is_some_and(|o| parked.contains(record.topic, o) || fresh.contains(record.topic, o));
+        let cause = if behind {
+            ParkCause::Behind
+        } else {
+            match Event::decode(&record.payload) {
+                Ok(Some(event)) => {
+                    sorted.events.push((record.clone(), event));
+                    continue;
+                }
+                Ok(None) => {
+                    tracing::debug!(topic = %record.topic, offset = record.offset, "passed over an unknown event type");
+                    continue;
+                }
+                Err(error) => ParkCause::Poison(chain(&error)),
+            }
+        };
+        if let Some(order) = &order {
+            fresh.add(record.topic, order.clone());
+        }
+        tracing::warn!(topic = %record.topic, partition = record.partition.0, offset = record.offset, ?cause, "parked a message");
+        if let (Some(topic), ParkCause::Poison(_)) = (record.topic.dlq(), &cause) {
+            sorted.copies.push(Outgoing {
+                topic,
+                key: record.key.clone(),
+                payload: record.payload.clone(),
+                at,
+                traceparent: record.traceparent.clone(),
+            });
+        }
+        sorted.park.push(ToPark { group, record: record.clone(), order, cause, at });
+    }
+    sorted
+}
+
+/// The order that a message is about: its key, if that is an order id.
+fn order_of(record: &Record) -> Option<Bytes> {
+    std::str::from_utf8(&record.key).ok()?.parse::<OrderId>().ok()?;
+    Some(record.key.clone())
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

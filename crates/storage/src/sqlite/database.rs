@@ -1,0 +1,242 @@
+//! Opening a database, and handing out work to its writer and its readers.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use holdfast_contract::Topic;
+use holdfast_contract::topic::DEFAULT_PARTITIONS;
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{Semaphore, oneshot};
+
+use super::journal::{self, Appender};
+use super::schema::{self, Migrations};
+use super::tail::Tail;
+use super::writer::{Job, Request, WriteTx, Writer};
+use crate::error::StoreError;
+use crate::record::Incarnation;
+
+/// How a database is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The file; its folder is made. `<file>.lock` beside it keeps other processes out.
+    pub path: PathBuf,
+    /// The service's own tables.
+    pub migrations: Migrations,
+    /// The topics whose records its journal holds.
+    pub topics: &'static [Topic],
+    /// Partitions of a new journal; an existing one keeps what it has.
+    pub partitions: u16,
+    /// Read connections.
+    pub readers: usize,
+    /// Requests that may wait for the writer; beyond that, callers wait.
+    pub queue: usize,
+    /// Bytes of the newest records to keep in memory for consumers.
+    pub tail_bytes: usize,
+}
+
+impl Options {
+    /// Sensible bounds for one machine.
+    pub fn new(path: impl Into<PathBuf>, migrations: Migrations, topics: &'static [Topic]) -> Self {
+        Self {
+            path: path.into(),
+            migrations,
+            topics,
+            partitions: DEFAULT_PARTITIONS,
+            readers: 3,
+            queue: 4_096,
+            tail_bytes: 8 << 20,
+        }
+    }
+}
+
+/// A service's database. Closing is [`Database::close`]; dropping it closes too, without waiting.
+pub struct Database {
+    topics: &'static [Topic],
+    partitions: u16,
+    incarnation: Incarnation,
+    tail: Arc<Tail>,
+    queue: Mutex<Option<flume::Sender<Box<dyn Job>>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    readers: Arc<Readers>,
+    path: PathBuf,
+    _lock: File,
+}
+
+struct Readers {
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+}
+
+impl Database {
+    /// Opens the database, makes it if it is not there, brings its schema up to date and starts its writer.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] if another process has it, [`StoreError::NewerSchema`], [`StoreError::Inconsistent`] if the
+    /// file is damaged.
+    pub fn open(options: &Options) -> Result<Self, StoreError> {
+        let path = &options.path;
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|e| unavailable(folder, &e))?;
+        }
+        let lock = lock(path)?;
+        let mut connection =
+            connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        // FULL: a commit is on the disk before it is answered. The log is folded in every 16 MiB.
+        connection.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4096;
+             PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16000; PRAGMA foreign_keys = ON;
+             PRAGMA temp_store = MEMORY;",
+        )?;
+        schema::migrate(&mut connection, &[schema::STORAGE, options.migrations])?;
+        let (incarnation, partitions) = journal::identity(&connection, options.partitions)?;
+        let appender = Appender::load(&connection, partitions)?;
+        let tail = Arc::new(Tail::new(appender.newest(), options.tail_bytes));
+        let readers = (0..options.readers.max(1)).map(|_| reader(path)).collect::<Result<Vec<_>, _>>()?;
+        let (sender, queue) = flume::bounded(options.queue);
+        let writer = Writer { connection, appender, tail: tail.clone(), queue };
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|e| unavailable(path, &e))?;
+        Ok(Self {
+            topics: options.topics,
+            partitions,
+            incarnation,
+            tail,
+            queue: Mutex::new(Some(sender)),
+            writer: Mutex::new(Some(thread)),
+            readers: Arc::new(Readers { permits: Semaphore::new(readers.len()), idle: Mutex::new(readers) }),
+            path: path.clone(),
+            _lock: lock,
+        })
+    }
+
+    /// Runs `work` in the next transaction and answers once that is durable. An `Err` of `work` undoes what it did.
+    ///
+    /// `work` runs on the writer thread, one request at a time: it sees every commit before it, and must not block.
+    ///
+    /// # Errors
+    /// What `work` gives, or [`StoreError::Unavailable`] if the commit fails or the database is closed.
+    pub async fn write<R, E, F>(&self, work: F) -> Result<R, E>
+    where
+        F: FnOnce(&mut WriteTx<'_>) -> Result<R, E> + Send + 'static,
+        R: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Request { work: Some(work), result: None, reply });
+        let closed = || E::from(StoreError::Unavailable("the store is closed".to_owned()));
+        let queue = self.queue.lock().clone().ok_or_else(closed)?;
+        if let Err(full) = queue.try_send(job) {
+            queue.send_async(full.into_inner()).await.map_err(|_| closed())?;
+        }
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Runs `query` on a read connection, which sees one snapshot and no later commit.
+    ///
+    /// # Errors
+    /// What `query` gives.
+    pub async fn read<R, F>(&self, query: F) -> Result<R, StoreError>
+    where
+        F: FnOnce(&Connection) -> Result<R, StoreError> + Send + 'static,
+        R: Send + 'static,
+    {
+        let readers = self.readers.clone();
+        let permit = readers.permits.acquire().await.map_err(|_| closed_store())?;
+        permit.forget();
+        let lender = self.readers.clone();
+        let work = move || {
+            let connection = Lent { readers: &lender, connection: lender.idle.lock().pop() };
+            let connection = connection.connection.as_ref().ok_or_else(closed_store)?;
+            let snapshot = connection.unchecked_transaction()?;
+            query(&snapshot)
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .unwrap_or_else(|error| Err(StoreError::Inconsistent(format!("a read failed: {error}"))))
+    }
+
+    /// Finishes what is queued, folds the write-ahead log into the database and closes it. Later writes fail.
+    pub async fn close(&self) {
+        drop(self.queue.lock().take());
+        let thread = self.writer.lock().take();
+        if let Some(thread) = thread {
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn tail(&self) -> &Tail {
+        &self.tail
+    }
+
+    pub(super) fn journal_topics(&self) -> &[Topic] {
+        self.topics
+    }
+
+    pub(super) fn journal_partitions(&self) -> u16 {
+        self.partitions
+    }
+
+    pub(super) fn journal_incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+}
+
+/// Gives the connection back, also when a query panics.
+struct Lent<'r> {
+    readers: &'r Readers,
+    connection: Option<Connection>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.readers.idle.lock().push(connection);
+        }
+        self.readers.permits.add_permits(1);
+    }
+}
+
+fn closed_store() -> StoreError {
+    StoreError::Unavailable("the store is closed".to_owned())
+}
+
+fn unavailable(path: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::Unavailable(format!("{}: {error}", path.display()))
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let file = File::create(&name).map_err(|e| unavailable(&name, &e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse(path.display().to_string())),
+        Err(std::fs::TryLockError::Error(error)) => Err(unavailable(&name, &error)),
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    Ok(connection)
+}
+
+fn reader(path: &Path) -> Result<Connection, StoreError> {
+    // Read-only by pragma: a read-only connection could not recover the write-ahead log.
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4000;")?;
+    Ok(connection)
+}

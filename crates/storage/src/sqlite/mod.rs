@@ -1,0 +1,28 @@
+//! The embedded back-end: one SQLite database per service.
+//!
+//! One writer thread takes everything that is queued, runs each request in a savepoint of its own inside one
+//! transaction, commits once with a flush to disk, and then answers all. Readers have their own connections.
+
+mod database;
+mod inbox;
+mod journal;
+mod schema;
+mod tail;
+mod writer;
+
+pub use database::{Database, Options};
+pub use inbox::remove_parked;
+pub use schema::Migrations;
+pub use writer::WriteTx;
+
+impl From<rusqlite::Error> for crate::StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ffi::ErrorCode;
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Inconsistent(error.to_string())
+            }
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
