@@ -62,7 +62,8 @@ pub struct Database {
     writer: Mutex<Option<JoinHandle<()>>>,
     readers: Arc<Readers>,
     path: PathBuf,
-    _lock: File,
+    /// Held until the database is closed.
+    lock: Mutex<Option<File>>,
 }
 
 struct Readers {
@@ -110,7 +111,7 @@ impl Database {
             writer: Mutex::new(Some(thread)),
             readers: Arc::new(Readers { permits: Semaphore::new(readers.len()), idle: Mutex::new(readers) }),
             path: path.clone(),
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         })
     }
 
@@ -160,13 +161,17 @@ impl Database {
             .unwrap_or_else(|error| Err(StoreError::Inconsistent(format!("a read failed: {error}"))))
     }
 
-    /// Finishes what is queued, folds the write-ahead log into the database and closes it. Later writes fail.
+    /// Finishes what is queued, folds the write-ahead log into the database, closes it and lets other processes have it.
+    /// Later calls fail.
     pub async fn close(&self) {
         drop(self.queue.lock().take());
         let thread = self.writer.lock().take();
         if let Some(thread) = thread {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
+        self.readers.permits.close();
+        self.readers.idle.lock().clear();
+        drop(self.lock.lock().take());
     }
 
     /// The file.
