@@ -1,5 +1,7 @@
 //! The embedded bus: the conformance suite, retention and poison.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

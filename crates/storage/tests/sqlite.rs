@@ -1,5 +1,7 @@
 //! The SQLite back-end: the conformance suite, and what is its own.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
