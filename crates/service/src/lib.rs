@@ -1,1 +1,18 @@
 //! What every service of Holdfast has: configuration, lifecycle, telemetry, the HTTP envelope, health.
+//!
+//! Clock, keys and spawning are values that are passed in; the globals behind them are touched here and nowhere else.
+
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod keys;
+pub mod lifecycle;
+pub mod steps;
+pub mod telemetry;
+#[cfg(any(test, feature = "test-support"))]
+pub mod test_support;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use keys::{KeySource, SequentialKeys, TimeOrderedKeys};
+pub use lifecycle::Lifecycle;
+pub use steps::Steps;

@@ -1,0 +1,34 @@
+//! HTTP as every service speaks it: one envelope, strict input, one outer layer, one server.
+
+mod body;
+pub mod cors;
+pub mod cursor;
+mod duplicates;
+pub mod envelope;
+pub mod error;
+pub mod health;
+pub mod idempotency;
+pub mod json;
+pub mod json_object;
+pub mod layers;
+mod messages;
+mod metrics;
+pub mod path;
+pub mod query;
+pub mod server;
+pub mod subject;
+
+pub use cors::{Cors, DEFAULT_CORS_ORIGINS, InvalidOrigin};
+pub use envelope::{
+    ErrorBody, SuccessBody, created, json_response, ok, ok_raw, ok_raw_meta, ok_with_meta, raw_list,
+};
+pub use error::{ApiError, ApiResult};
+pub use health::{Operational, ReadyCheck, operational_routes};
+pub use idempotency::{IdempotencyKey, IdempotencyScope, Running, RunningGuard};
+pub use json::{MaybeJson, StrictJson};
+pub use json_object::JsonObject;
+pub use layers::{HttpOptions, RequestContext, finish};
+pub use path::{PathId, parse_id};
+pub use query::StrictQuery;
+pub use server::{HttpServer, ServerOptions};
+pub use subject::{Caller, Role};

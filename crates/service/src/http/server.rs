@@ -1,0 +1,141 @@
+//! Serves a router on a socket: bounded connections, no slow headers, a drain that finishes what runs.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::CommonArgs;
+use crate::lifecycle::Lifecycle;
+
+/// How a server behaves below HTTP.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// Connections served at once; more wait in the operating system's queue.
+    pub max_connections: usize,
+    /// How long a request's head may take to arrive, and how long a kept connection may be idle.
+    pub header_timeout: Duration,
+    /// The largest request head, in bytes.
+    pub max_head_bytes: usize,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self { max_connections: 8192, header_timeout: Duration::from_secs(10), max_head_bytes: 32 * 1024 }
+    }
+}
+
+impl ServerOptions {
+    /// As configured.
+    pub fn from_args(args: &CommonArgs) -> Self {
+        Self { max_connections: args.max_connections, ..Self::default() }
+    }
+}
+
+/// A bound socket that does not serve yet: bind everything first, print the addresses, then serve.
+#[derive(Debug)]
+pub struct HttpServer {
+    listener: TcpListener,
+    addr: SocketAddr,
+    options: ServerOptions,
+}
+
+impl HttpServer {
+    /// Binds `addr`; port 0 picks a free one.
+    ///
+    /// # Errors
+    /// If the address cannot be bound; the text names it.
+    pub async fn bind(addr: SocketAddr, options: ServerOptions) -> io::Result<Self> {
+        let named = |e: io::Error| io::Error::new(e.kind(), format!("cannot listen on {addr}: {e}"));
+        let listener = TcpListener::bind(addr).await.map_err(named)?;
+        let addr = listener.local_addr().map_err(named)?;
+        Ok(Self { listener, addr, options })
+    }
+
+    /// The address that is bound, with the port that was picked.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Serves `router` as essential tasks of `lifecycle` until it drains. Then no connection is accepted, idle ones
+    /// are closed at once, and the others after the request that runs on them.
+    pub fn serve(self, router: Router, lifecycle: &Lifecycle) {
+        let accepting = lifecycle.clone();
+        lifecycle.spawn_essential("http server", async move {
+            let Self { listener, options, .. } = self;
+            let drain = accepting.drain_token();
+            let accept = accept(listener, router, options, &accepting);
+            drain.run_until_cancelled(accept).await;
+            Ok::<(), io::Error>(())
+        });
+    }
+}
+
+async fn accept(listener: TcpListener, router: Router, options: ServerOptions, lifecycle: &Lifecycle) {
+    let permits = Arc::new(Semaphore::new(options.max_connections));
+    let drain = lifecycle.drain_token();
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(options.header_timeout)
+        .max_buf_size(options.max_head_bytes.max(8192))
+        .pipeline_flush(true);
+    loop {
+        // The permit comes first, so that a connection that cannot be served is never taken out of the queue.
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // The peer is gone, or descriptors have run out; the latter passes when connections close.
+                if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+                {
+                    tracing::warn!("cannot accept connections: {error}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                continue;
+            }
+        };
+        let (builder, router, drain) = (builder.clone(), router.clone(), drain.clone());
+        lifecycle.spawn("http connection", async move {
+            connection(stream, builder, router, drain).await;
+            drop(permit);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, builder: http1::Builder, router: Router, drain: CancellationToken) {
+    // Without it, a small answer on a kept connection may wait for the peer's delayed acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let service = TowerToHyperService::new(router);
+    let mut served = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let result = {
+        let mut draining = pin!(drain.cancelled());
+        let mut asked = false;
+        std::future::poll_fn(|context| {
+            if !asked && draining.as_mut().poll(context).is_ready() {
+                asked = true;
+                served.as_mut().graceful_shutdown();
+            }
+            served.as_mut().poll(context)
+        })
+        .await
+    };
+    if let Err(error) = result {
+        // Clients that go away or talk nonsense: nothing that an operator could mend.
+        tracing::debug!("connection: {}", crate::telemetry::chain(&error));
+    }
+}
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;
