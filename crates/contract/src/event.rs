@@ -15,6 +15,7 @@ use crate::topic::Topic;
 
 /// Fields that every payload has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Head {
     /// Names the event: the same event delivered twice has the same id.
@@ -35,6 +36,7 @@ pub struct Head {
 
 /// One line of an order, as events carry it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
     /// The order's line.
@@ -51,6 +53,7 @@ pub struct Line {
 
 /// `STOCK_RESERVE_REQUEST`: hold every line or none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ReserveRequest {
     /// Names the request. Its decision is kept for ever and repeated.
@@ -68,6 +71,7 @@ pub struct ReserveRequest {
 
 /// `STOCK_RELEASE_REQUEST`: give back whatever the reservation holds, or book back in what was shipped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseRequest {
     /// Names the reservation. Wins over a reserve request that arrives later.
@@ -82,6 +86,7 @@ pub struct ReleaseRequest {
 
 /// `ORDER_CREATED`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCreated {
     /// Whose order it is.
@@ -100,6 +105,7 @@ pub struct OrderCreated {
 
 /// `ORDER_STATUS_CHANGED`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderStatusChanged {
     /// The order's reservation.
@@ -124,6 +130,7 @@ pub struct OrderStatusChanged {
 
 /// `ORDER_CANCELLED`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCancelled {
     /// Whose order it was.
@@ -143,6 +150,7 @@ pub struct OrderCancelled {
 
 /// `ORDER_COMPLETED`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCompleted {
     /// Whose order it is.
@@ -157,6 +165,7 @@ pub struct OrderCompleted {
 
 /// `STOCK_RESERVED`: every line is held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StockReserved {
     /// The reservation.
@@ -170,6 +179,7 @@ pub struct StockReserved {
 
 /// A line that was ordered for another price than the product's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PriceDifference {
     /// The order's line.
@@ -182,6 +192,7 @@ pub struct PriceDifference {
 
 /// `STOCK_REJECTED`: nothing is held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StockRejected {
     /// The reservation.
@@ -195,6 +206,7 @@ pub struct StockRejected {
 
 /// How a release ended. Words are public and persisted: never rename.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReleaseOutcome {
     /// What was held was given back, or nothing was held.
@@ -205,6 +217,7 @@ pub enum ReleaseOutcome {
 
 /// `STOCK_RELEASED`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StockReleased {
     /// The reservation.
@@ -217,6 +230,7 @@ pub struct StockReleased {
 
 /// `STOCK_FULFILLED`: the hold of a shipped order was consumed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StockFulfilled {
     /// The reservation.
@@ -227,6 +241,7 @@ pub struct StockFulfilled {
 
 /// `STOCK_CHANGED`: the newest balances of a product. Readers ignore a version that is not newer than what they have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StockChanged {
     /// Which product.
@@ -277,6 +292,12 @@ macro_rules! bodies {
                     $($event_type => Some(Self::$variant(serde_json::from_slice(payload)?)),)*
                     _ => None,
                 })
+            }
+
+            /// Every event type with its topic and the schemas of its own fields, for the generated documents.
+            #[cfg(feature = "schema")]
+            pub(crate) fn schemas() -> Vec<crate::asyncapi::EventSchema> {
+                vec![$(crate::asyncapi::EventSchema::of::<$variant>($event_type, Topic::$topic),)*]
             }
 
             fn encode(&self, head: &Head) -> Vec<u8> {

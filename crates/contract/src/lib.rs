@@ -3,12 +3,16 @@
 //! Pure: no I/O, no clock, no randomness, no async runtime. Everything here is either a value that proves its own
 //! invariant when it is made, or the wire form of one.
 
+#[cfg(feature = "schema")]
+pub mod asyncapi;
 pub mod canonical;
 pub mod error_code;
 pub mod event;
 pub mod id;
 pub mod money;
 pub mod order;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod stock;
 pub mod text;
 pub mod time;

@@ -75,6 +75,7 @@ impl<'de> Deserialize<'de> for Quantity {
 
 /// A product's balances at one moment. Makes no promise by itself: Products proves that none is negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Balances {
     /// Available to sell: `on_hand − reserved`.
@@ -94,6 +95,7 @@ impl Balances {
 
 /// Why a product's stock moved. Words are public and persisted: never rename.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MovementKind {
     /// First stock of a new product.
@@ -112,6 +114,7 @@ pub enum MovementKind {
 
 /// One change of one product's stock, as the answers and the ledger show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Movement {
     /// Unique in the Products service.
@@ -142,6 +145,7 @@ pub struct Movement {
 
 /// Why stock cannot be had. Words are public and persisted: never rename.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RejectReason {
     /// The message that asked for it could not be processed and was discarded by an operator.
@@ -178,6 +182,7 @@ impl RejectReason {
 
 /// What one product of an order was short of. Lines that name the same product are one demand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Shortage {
     /// Which product.
