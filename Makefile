@@ -1,0 +1,47 @@
+# Holdfast. `make run` and `make test` are all that a newcomer needs; `make help` lists the rest.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fmt lint api bench tools clean
+
+CARGO ?= cargo
+# Arguments for the program: make run ARGS="--orders-addr 127.0.0.1:0"
+ARGS ?=
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: tools ## build and run the whole system, with a sample catalogue (Ctrl-C stops it)
+	@$(CARGO) build --release --bin holdfast
+	@exec "$${CARGO_TARGET_DIR:-target}/release/holdfast" $(ARGS)
+
+test: tools ## every test
+	@$(CARGO) test --workspace --all-features
+
+check: lint test api ## what has to be right before a commit
+
+fmt: ## format
+	@$(CARGO) fmt --all
+
+lint: ## formatting and lints, warnings as errors
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+
+api: ## write api/openapi.json and api/asyncapi.json anew
+	@$(CARGO) run --quiet --bin holdfast -- api-docs --out api
+
+bench: ## measure this machine: accepted and decided orders per second, beside a bare server
+	@$(CARGO) build --release --bin holdfast
+	@exec "$${CARGO_TARGET_DIR:-target}/release/holdfast" bench --ceiling $(ARGS)
+
+# Says everything that is missing at once, and what to do about it.
+tools:
+	@missing=0; \
+	need() { command -v "$$1" >/dev/null 2>&1 || { echo "holdfast needs $$2" >&2; missing=1; }; }; \
+	need "$(CARGO)" "a Rust toolchain (cargo): see https://rustup.rs"; \
+	need "$${CC:-cc}" "a C compiler (cc): on Debian or Ubuntu, the package build-essential"; \
+	need node "Node 20 or newer (node): see https://nodejs.org"; \
+	need npm "npm, which comes with Node: see https://nodejs.org"; \
+	exit $$missing
+
+clean: ## remove what was built (not your data)
+	@$(CARGO) clean
