@@ -40,6 +40,7 @@ struct Inner {
     running: Mutex<FxHashMap<u64, &'static str>>,
     next: AtomicU64,
     failure: Mutex<Option<String>>,
+    cut_off: Mutex<Option<BTreeMap<&'static str, usize>>>,
 }
 
 /// How a shutdown went.
@@ -103,6 +104,7 @@ impl Lifecycle {
                 running: Mutex::default(),
                 next: AtomicU64::new(0),
                 failure: Mutex::default(),
+                cut_off: Mutex::default(),
             }),
         }
     }
@@ -172,6 +174,8 @@ impl Lifecycle {
 
     /// Ends the grace period: whatever still runs is dropped.
     pub fn stop_now(&self) {
+        // Before the tasks hear of it, or there would be nothing left to report.
+        self.inner.cut_off.lock().get_or_insert_with(|| self.running());
         self.inner.drain.cancel();
         self.inner.stop.cancel();
     }
@@ -225,8 +229,8 @@ impl Lifecycle {
             () = inner.stop.cancelled() => {}
             () = tokio::time::sleep(inner.grace) => {}
         }
-        let cut_off = self.running();
-        inner.stop.cancel();
+        self.stop_now();
+        let cut_off = inner.cut_off.lock().clone().unwrap_or_default();
         let stuck = match tokio::time::timeout(AFTER_STOP, inner.tracker.wait()).await {
             Ok(()) => BTreeMap::new(),
             Err(_) => self.running(),

@@ -207,7 +207,7 @@ mod tests {
         let response = ok_raw(StatusCode::CREATED, "m", &[]);
         assert_eq!(response.status(), 201);
         assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
-        assert_eq!(response.headers()[CONTENT_LENGTH], "38");
+        assert_eq!(response.headers()[CONTENT_LENGTH], "40");
         assert_eq!(raw_list(Vec::<Vec<u8>>::new()), b"[]");
     }
 

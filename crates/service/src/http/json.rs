@@ -8,6 +8,7 @@ use holdfast_contract::ErrorCode;
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
+use super::objects_only::ObjectsOnly;
 use super::{body, duplicates, messages};
 
 /// A JSON body and its raw bytes (for the fingerprint of an idempotent request).
@@ -76,7 +77,10 @@ fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
 pub fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, ApiError> {
     let text = std::str::from_utf8(raw)
         .map_err(|e| invalid(format!("The body is not UTF-8 (byte {})", e.valid_up_to())))?;
-    serde_json::from_str(text).map_err(|first| explain::<T>(text, &first))
+    let mut document = serde_json::Deserializer::from_str(text);
+    T::deserialize(ObjectsOnly(&mut document))
+        .and_then(|value| document.end().map(|()| value))
+        .map_err(|first| explain::<T>(text, &first))
 }
 
 fn invalid(message: String) -> ApiError {
@@ -93,7 +97,7 @@ fn explain<T: DeserializeOwned>(text: &str, first: &serde_json::Error) -> ApiErr
         return invalid(format!("The body is not valid JSON: {}", messages::clip(&error.to_string())));
     }
     let mut document = serde_json::Deserializer::from_str(text);
-    let (path, problem) = match serde_path_to_error::deserialize::<_, T>(&mut document) {
+    let (path, problem) = match serde_path_to_error::deserialize::<_, T>(ObjectsOnly(&mut document)) {
         Err(error) => (error.path().to_string(), error.into_inner().to_string()),
         // Refused the first time but not the second: say what the first time said.
         Ok(_) => (".".to_owned(), first.to_string()),
@@ -199,6 +203,8 @@ mod tests {
     async fn what_means_nothing_is_refused_by_field() {
         for (body, field, problem) in [
             ("[]", "body", "must be an object, got a list"),
+            (r#"["u",[]]"#, "body", "must be an object, got a list"),
+            (r#"{"userId":"u","items":[[1]]}"#, "items[0]", "must be an object, got a list"),
             ("null", "body", "must be an object, got null"),
             (r#"{"items":[]}"#, "userId", "is required"),
             (r#"{"userId":"u","items":[{}]}"#, "items[0].quantity", "is required"),

@@ -10,7 +10,7 @@ fn client() -> TestClient {
     let router = Router::new()
         .route("/items/{id}", get(|| async { ok("Found", &json!({})) }).delete(|| async { "gone" }))
         .route("/panic", get(|| async { panic!("boom") as Response }))
-        .route("/slow", get(|| std::future::pending::<Response>()))
+        .route("/slow", get(std::future::pending::<Response>))
         .route("/socket.io/", get(|| async { tokio::time::sleep(Duration::from_secs(3600)).await }))
         .route("/fails", post(|| async { ApiError::internal("secret") }))
         .route(

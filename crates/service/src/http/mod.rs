@@ -13,6 +13,7 @@ pub mod json_object;
 pub mod layers;
 mod messages;
 mod metrics;
+mod objects_only;
 pub mod path;
 pub mod query;
 pub mod server;

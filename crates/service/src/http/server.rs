@@ -85,11 +85,11 @@ async fn accept(listener: TcpListener, router: Router, options: ServerOptions, l
     let permits = Arc::new(Semaphore::new(options.max_connections));
     let drain = lifecycle.drain_token();
     let mut builder = http1::Builder::new();
+    // No `pipeline_flush`: with it, hyper closes on a head that is too large before it has flushed the 431.
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_timeout)
-        .max_buf_size(options.max_head_bytes.max(8192))
-        .pipeline_flush(true);
+        .max_buf_size(options.max_head_bytes.max(8192));
     loop {
         // The permit comes first, so that a connection that cannot be served is never taken out of the queue.
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
