@@ -85,10 +85,11 @@ impl Database {
         let lock = lock(path)?;
         let mut connection =
             connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-        // FULL: a commit is on the disk before it is answered. The log is folded in every 16 MiB.
+        // FULL: a commit is on the disk before it is answered. Rows of orders are large and appended, so a page of 8 KiB
+        // (set before the first table) takes fewer writes than the default; the log is folded in every 32 MiB.
         connection.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4096;
-             PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16000; PRAGMA foreign_keys = ON;
+            "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+             PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16000; PRAGMA foreign_keys = ON;
              PRAGMA temp_store = MEMORY;",
         )?;
         schema::migrate(&mut connection, &[schema::STORAGE, options.migrations])?;
