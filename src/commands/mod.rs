@@ -1,0 +1,3 @@
+//! What the subcommands do, one file each. `bench` has its own folder.
+
+pub mod ceiling;

@@ -1,0 +1,5 @@
+//! The program `holdfast`: everything in one process, and the operator's commands.
+
+pub mod bench;
+pub mod cli;
+pub mod commands;
