@@ -1,0 +1,30 @@
+//! Takes the batches of `inventory.reserve`, `inventory.release` and `order.status.changed` to the decider.
+
+use async_trait::async_trait;
+use holdfast_bus::worker::Handler;
+use holdfast_bus::{Batch, PRODUCTS_GROUP};
+use holdfast_storage::StoreError;
+
+use crate::decider::Decider;
+
+/// Records of a batch at most: more gains nothing, and keeps the first ones waiting.
+pub const MAX_BATCH: usize = 512;
+
+/// The handler of the Products service's consumer.
+pub struct StockHandler {
+    decider: Decider,
+}
+
+impl StockHandler {
+    /// Hands batches to `decider`.
+    pub fn new(decider: Decider) -> Self {
+        Self { decider }
+    }
+}
+
+#[async_trait]
+impl Handler for StockHandler {
+    async fn handle(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        self.decider.batch(batch.records.clone(), batch.advances(PRODUCTS_GROUP)).await
+    }
+}

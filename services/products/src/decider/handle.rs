@@ -1,0 +1,142 @@
+//! The way to the decider: cheap to clone, bounded, answers once the effect is durable.
+
+use std::sync::Arc;
+
+use holdfast_contract::ProductId;
+use holdfast_storage::{Advance, ParkedId, Record, StoreError};
+use tokio::sync::{mpsc, oneshot};
+
+use super::command::{
+    Adjust, Answered, CommandError, Create, Edit, HttpHeld, HttpHold, Idempotent, ParkedError, Replayed,
+};
+use crate::domain::ProductView;
+
+pub(super) type Reply<T, E = CommandError> = oneshot::Sender<Result<T, E>>;
+
+/// A piece of work for the decider.
+pub(super) enum Work {
+    Batch {
+        records: Vec<Arc<Record>>,
+        advances: Vec<Advance>,
+        reply: oneshot::Sender<Result<(), StoreError>>,
+    },
+    Reserve(HttpHold, Reply<HttpHeld>),
+    Release(HttpHold, Reply<HttpHeld>),
+    Adjust(Adjust, Option<Idempotent>, Reply<Answered>),
+    Create(Box<Create>, Option<Idempotent>, Reply<Answered>),
+    Edit(Box<Edit>, Reply<ProductView>),
+    Hide(ProductId, Reply<()>),
+    Replay(ParkedId, Reply<Replayed, ParkedError>),
+    Discard(ParkedId, Reply<(), ParkedError>),
+}
+
+/// The way to the one writer of stock. Every answer is given after its effect is durable.
+#[derive(Clone)]
+pub struct Decider {
+    pub(super) queue: mpsc::Sender<Work>,
+}
+
+impl Decider {
+    /// Holds some of a product for an order id. The same call again answers the same.
+    ///
+    /// # Errors
+    /// Refused with `ProductNotFound`, `ProductInactive`, `InsufficientStock`, `HoldOwnedByOrder`, `OtherQuantity` or
+    /// `AlreadyReleased`.
+    pub async fn reserve(&self, hold: HttpHold) -> Result<HttpHeld, CommandError> {
+        self.ask(|reply| Work::Reserve(hold, reply)).await
+    }
+
+    /// Gives back what an order id holds of a product; answers 0 if it holds nothing, and then a reserve that comes
+    /// later is refused. The same call again answers the same.
+    ///
+    /// # Errors
+    /// Refused with `ProductNotFound`, `HoldOwnedByOrder` or `OtherQuantity`.
+    pub async fn release(&self, hold: HttpHold) -> Result<HttpHeld, CommandError> {
+        self.ask(|reply| Work::Release(hold, reply)).await
+    }
+
+    /// Corrects what is on hand.
+    ///
+    /// # Errors
+    /// Refused with `ProductNotFound`, `StockHeld` (naming the holds) or `TooMuch` if there is no idempotency key (with
+    /// one, that is [`Answered::Refused`]); with `IdempotencyKeyReused`.
+    pub async fn adjust(
+        &self,
+        adjust: Adjust,
+        idempotent: Option<Idempotent>,
+    ) -> Result<Answered, CommandError> {
+        self.ask(|reply| Work::Adjust(adjust, idempotent, reply)).await
+    }
+
+    /// Adds a product.
+    ///
+    /// # Errors
+    /// Refused with `DuplicateSku`, `ProductExists` or `TooMuch` if there is no idempotency key (with one, that is
+    /// [`Answered::Refused`]); with `IdempotencyKeyReused`.
+    pub async fn create(
+        &self,
+        create: Create,
+        idempotent: Option<Idempotent>,
+    ) -> Result<Answered, CommandError> {
+        self.ask(|reply| Work::Create(Box::new(create), idempotent, reply)).await
+    }
+
+    /// Changes a product's details. A change to what they are already is no new version.
+    ///
+    /// # Errors
+    /// Refused with `ProductNotFound`, `VersionConflict` or `DuplicateSku`.
+    pub async fn edit(&self, edit: Edit) -> Result<ProductView, CommandError> {
+        self.ask(|reply| Work::Edit(Box::new(edit), reply)).await
+    }
+
+    /// Hides a product: it is no longer found or sold, its ledger stays.
+    ///
+    /// # Errors
+    /// Refused with `ProductNotFound` or `HoldsOpen` (naming the holds).
+    pub async fn hide(&self, product: ProductId) -> Result<(), CommandError> {
+        self.ask(|reply| Work::Hide(product, reply)).await
+    }
+
+    /// Runs the parked messages of the order and topic of this one again, in order, up to the first that still cannot
+    /// be processed. Each leaves the parking in the commit of its effect. A message without a readable order is
+    /// replayed alone.
+    ///
+    /// # Errors
+    /// See [`ParkedError`].
+    pub async fn replay_parked(&self, id: ParkedId) -> Result<Replayed, ParkedError> {
+        self.ask(|reply| Work::Replay(id, reply)).await
+    }
+
+    /// Gives a parked message up. If it was a request for stock that is not decided yet, the order is rejected with
+    /// `PROCESSING_FAILED`.
+    ///
+    /// # Errors
+    /// See [`ParkedError`].
+    pub async fn discard_parked(&self, id: ParkedId) -> Result<(), ParkedError> {
+        self.ask(|reply| Work::Discard(id, reply)).await
+    }
+
+    /// Decides a batch of messages and moves the positions with the effects.
+    ///
+    /// # Errors
+    /// As [`holdfast_bus::worker::Handler::handle`] says.
+    pub async fn batch(&self, records: Vec<Arc<Record>>, advances: Vec<Advance>) -> Result<(), StoreError> {
+        let closed = || StoreError::Unavailable("the decider has stopped".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(Work::Batch { records, advances, reply }).await.map_err(|_| closed())?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    async fn ask<T, E: From<CommandError>>(&self, work: impl FnOnce(Reply<T, E>) -> Work) -> Result<T, E> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.try_send(work(reply)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => CommandError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => stopped(),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(stopped().into()))
+    }
+}
+
+pub(super) fn stopped() -> CommandError {
+    CommandError::Unavailable("the service is shutting down".to_owned())
+}

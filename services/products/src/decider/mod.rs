@@ -1,0 +1,132 @@
+//! The one writer of stock: a task that owns the stock at hand, decides every message and every call in turn, and
+//! commits what it decided before anybody is told.
+//!
+//! Batches of messages are one commit each; calls that wait together share one. A commit that fails leaves nothing:
+//! what is at hand is dropped and read again.
+
+mod batch;
+mod command;
+mod commands;
+mod handle;
+mod http;
+mod parked;
+mod pending;
+mod state;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use holdfast_contract::Timestamp;
+use holdfast_service::{Clock, Steps};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+pub use command::{
+    Adjust, Answered, CommandError, Create, Edit, HttpHeld, HttpHold, Idempotent, ParkedError, Render,
+    Replayed,
+};
+pub use handle::Decider;
+
+use self::handle::Work;
+use self::pending::Pending;
+use self::state::State;
+use crate::store::ProductStore;
+
+/// Pieces of work that may wait; beyond that, calls are refused and the consumer waits.
+const QUEUE: usize = 1_024;
+/// Calls that share a commit at most.
+const FOLD: usize = 256;
+
+/// Makes a decider and the task that it speaks to, which is to be spawned.
+pub fn start(store: Arc<dyn ProductStore>, clock: Arc<dyn Clock>, steps: Steps) -> (Decider, DeciderTask) {
+    let (queue, work) = mpsc::channel(QUEUE);
+    (Decider { queue }, DeciderTask { work, desk: Writer { store, clock, steps, state: None } })
+}
+
+/// The task. Ends when it is stopped or every [`Decider`] is gone; finishes what is queued first.
+pub struct DeciderTask {
+    work: mpsc::Receiver<Work>,
+    desk: Writer,
+}
+
+/// What the task works with.
+struct Writer {
+    store: Arc<dyn ProductStore>,
+    clock: Arc<dyn Clock>,
+    steps: Steps,
+    /// `None`: to be read.
+    state: Option<State>,
+}
+
+impl DeciderTask {
+    /// Runs until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut queued = Vec::with_capacity(FOLD);
+        loop {
+            let stopping = stop.is_cancelled();
+            if stopping {
+                self.work.close();
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled(), if !stopping => continue,
+                count = self.work.recv_many(&mut queued, FOLD) => if count == 0 { return },
+            }
+            self.desk.work(&mut queued).await;
+        }
+    }
+}
+
+impl Writer {
+    async fn work(&mut self, queued: &mut Vec<Work>) {
+        let mut pending = Pending::default();
+        for work in queued.drain(..) {
+            match work {
+                Work::Batch { records, advances, reply } => {
+                    self.flush(&mut pending).await;
+                    let done = self.batch(&records, advances).await;
+                    let _ = reply.send(done);
+                }
+                Work::Replay(id, reply) => {
+                    self.flush(&mut pending).await;
+                    let _ = reply.send(self.replay(id).await);
+                }
+                Work::Discard(id, reply) => {
+                    self.flush(&mut pending).await;
+                    let _ = reply.send(self.discard(id).await);
+                }
+                Work::Reserve(hold, reply) => {
+                    let result = self.http_reserve(&hold, &mut pending).await;
+                    pending.answer(reply, result);
+                }
+                Work::Release(hold, reply) => {
+                    let result = self.http_release(&hold, &mut pending).await;
+                    pending.answer(reply, result);
+                }
+                Work::Adjust(adjust, key, reply) => {
+                    let result = self.adjust(adjust, key, &mut pending).await;
+                    pending.answer(reply, result);
+                }
+                Work::Create(create, key, reply) => {
+                    let result = self.create(*create, key, &mut pending).await;
+                    pending.answer(reply, result);
+                }
+                Work::Edit(edit, reply) => {
+                    let result = self.edit(*edit, &mut pending).await;
+                    pending.answer(reply, result);
+                }
+                Work::Hide(id, reply) => {
+                    let result = self.hide(id, &mut pending).await;
+                    pending.answer(reply, result);
+                }
+            }
+        }
+        self.flush(&mut pending).await;
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,81 @@
+//! The embedded back-end: the Products service's tables in one SQLite database, beside its journal and positions.
+
+mod codes;
+mod list;
+mod read;
+mod rows;
+mod schema;
+mod write;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use holdfast_contract::Topic;
+use holdfast_storage::sqlite::{Database, Options};
+use holdfast_storage::{Group, Inbox, Journal, Parked, ParkedId, Position, StoreError, TopicPartition};
+
+/// The Products service's database. Cheap to clone.
+#[derive(Clone)]
+pub struct SqliteProducts {
+    database: Arc<Database>,
+}
+
+impl SqliteProducts {
+    /// Opens the database at `path`, makes it if it is not there.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        Self::with_options(path, |_| {})
+    }
+
+    /// As [`SqliteProducts::open`], with other bounds.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub fn with_options(
+        path: impl Into<PathBuf>,
+        change: impl FnOnce(&mut Options),
+    ) -> Result<Self, StoreError> {
+        let mut options = Options::new(path, schema::PRODUCTS, Topic::FROM_PRODUCTS);
+        change(&mut options);
+        Ok(Self { database: Arc::new(Database::open(&options)?) })
+    }
+
+    /// The database itself.
+    pub fn database(&self) -> &Arc<Database> {
+        &self.database
+    }
+
+    /// The outgoing records.
+    pub fn journal(&self) -> Arc<dyn Journal> {
+        self.database.clone()
+    }
+
+    /// The consumed positions and parked messages.
+    pub fn inbox(&self) -> Arc<dyn Inbox> {
+        self.database.clone()
+    }
+
+    /// Finishes what is queued and closes the database.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+}
+
+#[async_trait]
+impl Inbox for SqliteProducts {
+    async fn positions(&self, group: Group) -> Result<Vec<(TopicPartition, Position)>, StoreError> {
+        self.database.positions(group).await
+    }
+
+    async fn parked(
+        &self,
+        group: Group,
+        after: Option<ParkedId>,
+        limit: usize,
+    ) -> Result<Vec<Parked>, StoreError> {
+        self.database.parked(group, after, limit).await
+    }
+}
