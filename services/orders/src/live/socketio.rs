@@ -1,0 +1,259 @@
+//! `/socket.io/`: the ordinary JavaScript client, over polling and WebSocket.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::Response;
+use axum::routing::any;
+use holdfast_contract::ErrorCode;
+use http_body_util::Limited;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use socketioxide::extract::{SocketRef, TryData};
+use socketioxide::handler::ConnectHandler;
+use socketioxide::service::SocketIoService;
+use socketioxide::socket::DisconnectReason;
+use socketioxide::{SendError, SocketError, SocketIo, TransportType};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use super::ask::{Ask, Wishes};
+use super::frame::{Message, Notice, ReloadReason};
+use super::guard::Guarded;
+use super::hub::{Hub, Seat};
+use super::subscription::Subscription;
+
+/// Largest message or polling body that a client may send.
+const MAX_INCOMING: usize = 64 << 10;
+/// Packets that wait for a client in the library's queue.
+const QUEUE: usize = 64;
+/// Largest message for a client that polls. With it, everything that waits fits into one answer: the library loses a
+/// packet that is left over from an answer when the client upgrades to WebSocket.
+const MAX_POLLED: usize = 128 << 10;
+/// How long to wait before a full queue is tried again.
+const FULL: Duration = Duration::from_millis(5);
+/// How long closing all sockets may take.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// The Socket.IO server. Clones are the same one.
+#[derive(Clone)]
+pub(super) struct SocketIoEndpoint {
+    hub: Arc<Hub>,
+    service: SocketIoService<Router>,
+    io: SocketIo,
+}
+
+impl SocketIoEndpoint {
+    pub(super) fn new(hub: &Arc<Hub>) -> Self {
+        let (service, io) = SocketIo::builder()
+            .max_buffer_size(QUEUE)
+            .max_payload((QUEUE * MAX_POLLED) as u64)
+            .ws_max_message_size(MAX_INCOMING)
+            .ws_max_frame_size(MAX_INCOMING)
+            .ping_interval(hub.config.ping_every)
+            .ping_timeout(Duration::from_secs(20))
+            .connect_timeout(Duration::from_secs(20))
+            .build_with_inner_svc(Router::new());
+        let (admitting, serving) = (hub.clone(), hub.clone());
+        let admit = move |socket: SocketRef, auth: TryData<Value>| admit(admitting.clone(), socket, auth);
+        let connected = async move |socket: SocketRef| serve(&serving, socket).await;
+        io.ns("/", connected.with(admit));
+        Self { hub: hub.clone(), service, io }
+    }
+
+    pub(super) fn router(&self) -> Router {
+        Router::new()
+            .route("/socket.io", any(handle))
+            .route("/socket.io/", any(handle))
+            .with_state(self.clone())
+    }
+
+    /// Closes every connection, once those that are being served have said goodbye.
+    pub(super) async fn close(&self, hub: &Hub) {
+        let mut connected = hub.watch_connected();
+        let _ = tokio::time::timeout(CLOSING, connected.wait_for(|count| *count == 0)).await;
+        let _ = tokio::time::timeout(CLOSING, self.io.close()).await;
+    }
+}
+
+async fn handle(State(mut endpoint): State<SocketIoEndpoint>, mut request: Request) -> Response {
+    let upgrade = hyper::upgrade::on(&mut request);
+    let (parts, body) = request.into_parts();
+    let session = axum::http::Request::from_parts(parts.clone(), ());
+    let request = Request::from_parts(parts, Body::new(Limited::new(body, MAX_INCOMING)));
+    let response = call(&mut endpoint.service, request).await;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // The library has checked the handshake and written the answer. It would now serve the bare connection; as the
+        // upgrade was taken out of its request it does not, and is given a guarded one instead.
+        let lifecycle = endpoint.hub.lifecycle.clone();
+        lifecycle.spawn("live socket.io connection", async move {
+            let Ok(connection) = upgrade.await else { return };
+            let limit = endpoint.hub.config.slow_after;
+            let (guarded, closed) = Guarded::new(TokioIo::new(connection), limit);
+            let uri = session.uri().clone();
+            if Service::call(&mut endpoint.service, (guarded, session)).await.is_ok() {
+                let _ = closed.await;
+            }
+            end_session(&mut endpoint.service, &uri).await;
+        });
+    }
+    response
+}
+
+async fn call(service: &mut SocketIoService<Router>, request: Request) -> Response {
+    let called: Result<_, Infallible> = Service::call(service, request).await;
+    match called {
+        Ok(response) => response.map(Body::new),
+        Err(never) => match never {},
+    }
+}
+
+/// Ends the polling session that a connection was to take over, in case the upgrade failed half-way: the library then
+/// counts the session as upgrading for ever. A client's own "close" packet does it; after an upgrade that worked there
+/// is no such session any more and nothing happens.
+async fn end_session(service: &mut SocketIoService<Router>, upgrade: &Uri) {
+    let Some(query) = upgrade.query().filter(|query| query.contains("sid=")) else { return };
+    let uri = format!("/socket.io/?{}", query.replace("transport=websocket", "transport=polling"));
+    let request = Request::builder().method(Method::POST).uri(uri).body(Body::from("1"));
+    if let Ok(request) = request {
+        call(service, request).await;
+    }
+}
+
+/// Kept with the socket between being admitted and being served.
+struct Admitted(parking_lot::Mutex<Option<(Seat, Ask)>>);
+
+impl Clone for Admitted {
+    /// The library wants what it stores to be clonable; there is one seat, and whoever clones it takes it along.
+    fn clone(&self) -> Self {
+        Self(parking_lot::Mutex::new(self.0.lock().take()))
+    }
+}
+
+/// Decides whether a client may connect. An error reaches it as `connect_error`, its message beginning with the code.
+async fn admit(hub: Arc<Hub>, socket: SocketRef, TryData(auth): TryData<Value>) -> Result<(), String> {
+    let refused = |code: ErrorCode, problem: &str| format!("{}: {problem}", code.as_str());
+    if hub.lifecycle.is_draining() {
+        return Err(refused(ErrorCode::Unavailable, "the service is shutting down"));
+    }
+    let malformed = |problem: &str| refused(ErrorCode::InvalidQuery, problem);
+    let wishes = match auth.map_err(|_| malformed("auth must be JSON"))? {
+        Value::Null => Wishes::default(),
+        auth => serde_json::from_value::<Wishes>(auth).map_err(|e| malformed(&e.to_string()))?,
+    };
+    let ask = wishes.understand().map_err(|problem| malformed(&problem))?;
+    let seat =
+        hub.seat("socketio").ok_or_else(|| refused(ErrorCode::Overloaded, "too many live connections"))?;
+    socket.extensions.insert(Admitted(parking_lot::Mutex::new(Some((seat, ask)))));
+    Ok(())
+}
+
+/// Why a connection ends.
+enum End {
+    Gone,
+    Slow,
+}
+
+async fn serve(hub: &Arc<Hub>, socket: SocketRef) {
+    let admitted = socket.extensions.remove::<Admitted>().and_then(|admitted| admitted.0.lock().take());
+    let Some((seat, ask)) = admitted else { return };
+    let held = hub.lifecycle.hold("live socket.io client");
+    let gone = CancellationToken::new();
+    let when_gone = gone.clone();
+    socket.on_disconnect(async move |reason: DisconnectReason| {
+        tracing::debug!(%reason, "a Socket.IO client is gone");
+        when_gone.cancel();
+    });
+    let mut subscription = Subscription::new(seat, ask);
+    let drain = hub.lifecycle.drain_token();
+    let serving = async {
+        tokio::select! {
+            () = gone.cancelled() => End::Gone,
+            end = send_all(&socket, &mut subscription) => end,
+        }
+    };
+    match drain.run_until_cancelled(serving).await {
+        Some(End::Gone) => {}
+        Some(End::Slow) => {
+            metrics::counter!("live_slow_clients_total").increment(1);
+            drop(subscription);
+            let farewell = async {
+                tokio::select! {
+                    () = gone.cancelled() => {}
+                    () = cut_off(hub, &socket) => {}
+                }
+            };
+            drain.run_until_cancelled(farewell).await;
+        }
+        None => {
+            // Only as the last of what waits, so that a client which gets it has everything before it.
+            let notice = Message::Notice(Notice::shutdown(subscription.position(), hub.now()));
+            let _ = socket.emit(notice.event(), notice.json());
+        }
+    }
+    drop(held);
+}
+
+async fn send_all(socket: &SocketRef, subscription: &mut Subscription) -> End {
+    let hub = subscription.hub().clone();
+    let sent = metrics::counter!("live_frames_sent_total", "transport" => "socketio");
+    loop {
+        for message in subscription.next().await {
+            if is_polling(socket) && message.json().get().len() > MAX_POLLED {
+                let position = subscription.position();
+                let reload = Notice::reload(position, ReloadReason::TooLarge, hub.now());
+                if let Err(end) = send(&hub, socket, &Message::Notice(reload)).await {
+                    return end;
+                }
+                continue;
+            }
+            if let Err(end) = send(&hub, socket, &message).await {
+                return end;
+            }
+            sent.increment(1);
+        }
+    }
+}
+
+fn is_polling(socket: &SocketRef) -> bool {
+    socket.transport_type() == TransportType::Polling
+}
+
+/// Puts a message into the client's queue, waiting for room. A WebSocket that takes nothing is cut by its [`Guarded`]
+/// connection; here only a polling client can be too slow.
+async fn send(hub: &Hub, socket: &SocketRef, message: &Message) -> Result<(), End> {
+    let mut full_since: Option<Instant> = None;
+    loop {
+        match socket.emit(message.event(), message.json()) {
+            Ok(()) => return Ok(()),
+            Err(SendError::Socket(SocketError::InternalChannelFull)) => {}
+            Err(SendError::Socket(SocketError::Closed)) => return Err(End::Gone),
+            Err(error @ SendError::Serialize(_)) => {
+                tracing::error!(%error, "a live message could not be encoded");
+                return Ok(());
+            }
+        }
+        let since = *full_since.get_or_insert_with(Instant::now);
+        if is_polling(socket) && since.elapsed() > hub.config.slow_after {
+            return Err(End::Slow);
+        }
+        tokio::time::sleep(FULL).await;
+    }
+}
+
+/// Tells a client that does not poll to reload, should it come back, and disconnects it. Its session ends with the
+/// missing heartbeat.
+async fn cut_off(hub: &Hub, socket: &SocketRef) {
+    let notice = Message::Notice(Notice::reload(None, ReloadReason::SlowClient, hub.now()));
+    // Volatile: it does not need room in the queue.
+    let _ = socket.volatile().emit(notice.event(), notice.json());
+    while let Err(SocketError::InternalChannelFull) = socket.clone().disconnect() {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
