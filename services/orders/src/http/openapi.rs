@@ -1,0 +1,70 @@
+//! The API document.
+
+use utoipa::OpenApi;
+
+use super::{cancel, create, delete, edit, get, list, schema, set_status, statuses, timeline, user_orders};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Holdfast orders",
+        description = "Takes orders, keeps them, and has their stock held. Every answer has the same envelope; error codes are a closed list.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+        contact()
+    ),
+    servers((url = "http://localhost:3004", description = "The orders service on this machine")),
+    tags(
+        (name = "orders", description = "Orders and what happens to them"),
+        (name = "operations", description = "For operators and their tools")
+    ),
+    paths(
+        create::handle,
+        list::handle,
+        statuses::handle,
+        user_orders::handle,
+        get::handle,
+        edit::handle,
+        delete::handle,
+        set_status::handle,
+        cancel::handle,
+        timeline::handle,
+        operations::live,
+        operations::ready,
+        operations::metrics,
+        operations::document,
+    ),
+    components(schemas(schema::OrderBody, holdfast_service::http::ErrorBody))
+)]
+struct Document;
+
+/// The document; `/openapi.json` serves it and `api/` keeps a copy that is checked for drift.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+/// The routes that [`holdfast_service::http::operational_routes`] serves; here only for the document.
+#[expect(dead_code, reason = "carriers of documentation, never called")]
+mod operations {
+    use holdfast_service::http::ErrorBody;
+
+    /// Whether the process runs
+    #[utoipa::path(get, path = "/health/live", tag = "operations", operation_id = "healthLive",
+        responses((status = 200, description = "It does")))]
+    pub(super) fn live() {}
+
+    /// Whether it can do its work
+    #[utoipa::path(get, path = "/health/ready", tag = "operations", operation_id = "healthReady",
+        responses((status = 200, description = "It can"),
+            (status = 503, description = "SERVICE_UNAVAILABLE: `details.checks` says what is not ready", body = ErrorBody)))]
+    pub(super) fn ready() {}
+
+    /// Prometheus metrics
+    #[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics",
+        responses((status = 200, description = "Metrics", body = String, content_type = "text/plain")))]
+    pub(super) fn metrics() {}
+
+    /// This document
+    #[utoipa::path(get, path = "/openapi.json", tag = "operations", operation_id = "openapi",
+        responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+    pub(super) fn document() {}
+}

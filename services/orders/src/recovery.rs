@@ -1,0 +1,165 @@
+//! Background work that makes nothing accepted get lost, and nothing kept grow without end. Each is a reconciler: it
+//! wakes now and then, looks at the state, and may run at any time and any number of times.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_bus::Retention;
+use holdfast_contract::{OrderId, Timestamp};
+use holdfast_service::{Clock, Steps};
+use holdfast_storage::StoreError;
+use rustc_hash::FxHashMap;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::outstanding_request;
+use crate::store::{Change, Commit, CommitError, OrderStore};
+
+/// Orders in one commit.
+const CHUNK: usize = 256;
+/// The longest that an order is left alone, however often it was asked for.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// How long answers to requests with an `Idempotency-Key` are kept: twice what is promised.
+const KEYS_KEPT: Duration = Duration::from_secs(48 * 3600);
+/// How often old answers and old events are forgotten.
+const TIDY_EVERY: Duration = Duration::from_secs(3600);
+
+/// Asks Products again for what an order has waited for too long.
+pub struct Redecide {
+    store: Arc<dyn OrderStore>,
+    clock: Arc<dyn Clock>,
+    steps: Steps,
+    after: Duration,
+    /// When each order that still waits is due again, and how long it is left alone after that: while Products is away
+    /// for hours, the journal must not fill with repetitions.
+    due: FxHashMap<OrderId, (Timestamp, Duration)>,
+}
+
+impl Redecide {
+    /// Orders count as forgotten once nothing happened to them for `after`.
+    pub fn new(store: Arc<dyn OrderStore>, clock: Arc<dyn Clock>, steps: Steps, after: Duration) -> Self {
+        Self { store, clock, steps, after, due: FxHashMap::default() }
+    }
+
+    /// Looks once; says how many requests were sent again.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn run_once(&mut self) -> Result<usize, StoreError> {
+        let now = self.clock.now();
+        let before = minus(now, self.after);
+        let mut waiting = FxHashMap::default();
+        let mut sent = 0;
+        let mut last = None;
+        loop {
+            let page = self.store.outstanding(before, last, CHUNK).await?;
+            let Some(newest) = page.last() else { break };
+            last = Some(newest.id);
+            let mut changes = Vec::new();
+            for order in page {
+                let (due, pause) = self.due.get(&order.id).copied().unwrap_or((now, self.after));
+                if due > now {
+                    waiting.insert(order.id, (due, pause));
+                } else if let Some(request) = outstanding_request(&order) {
+                    waiting.insert(order.id, (plus(now, pause), (pause * 2).min(LONGEST)));
+                    changes.push(Change::resend(order, request, now));
+                }
+            }
+            sent += self.send(changes).await?;
+        }
+        self.due = waiting;
+        if sent > 0 {
+            metrics::counter!("orders_requests_repeated_total").increment(sent as u64);
+            let plural = if sent == 1 { " is" } else { "s are" };
+            self.steps.say(|| format!("{sent} order{plural} still undecided; asked Products again"));
+        }
+        Ok(sent)
+    }
+
+    /// Commits, leaving out what changed meanwhile: that is answered, or not forgotten.
+    async fn send(&self, mut changes: Vec<Change>) -> Result<usize, StoreError> {
+        while !changes.is_empty() {
+            match self.store.commit(Commit { changes: changes.clone(), ..Commit::default() }).await {
+                Ok(_) => return Ok(changes.len()),
+                Err(CommitError::VersionConflict(id)) => changes.retain(|change| change.order().id != id),
+                Err(CommitError::Store(error)) => return Err(error),
+                Err(error) => return Err(StoreError::Inconsistent(error.to_string())),
+            }
+        }
+        Ok(0)
+    }
+
+    /// Looks every so often until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let period = (self.after / 4).clamp(Duration::from_millis(250), Duration::from_secs(15));
+        let mut tick = tokio::time::interval(period);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(tick.tick()).await.is_some() {
+            if let Err(error) = self.run_once().await {
+                tracing::warn!(%error, "could not look for undecided orders; trying again");
+            }
+        }
+    }
+}
+
+/// Forgets what was kept long enough: answers to idempotent requests, and events that every consumer has.
+pub struct Tidy {
+    /// The answers.
+    pub store: Arc<dyn OrderStore>,
+    /// The events.
+    pub retention: Retention,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How long events are kept at least.
+    pub keep_events: Duration,
+}
+
+impl Tidy {
+    /// Looks once; says how many answers and events were forgotten.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn run_once(&self) -> Result<(usize, usize), StoreError> {
+        let now = self.clock.now();
+        let (mut answers, mut events) = (0, 0);
+        // In bounded pieces, so that nobody waits behind them.
+        loop {
+            match self.store.purge(minus(now, KEYS_KEPT)).await? {
+                0 => break,
+                some => answers += some,
+            }
+        }
+        loop {
+            match self.retention.run(minus(now, self.keep_events)).await? {
+                0 => break,
+                some => events += some,
+            }
+        }
+        Ok((answers, events))
+    }
+
+    /// Looks at once and every hour until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut tick = tokio::time::interval(TIDY_EVERY);
+        while stop.run_until_cancelled(tick.tick()).await.is_some() {
+            match stop.run_until_cancelled(self.run_once()).await {
+                Some(Ok((0, 0))) | None => {}
+                Some(Ok((answers, events))) => {
+                    tracing::debug!(answers, events, "forgot what was kept long enough")
+                }
+                Some(Err(error)) => tracing::warn!(%error, "could not tidy up; trying again in an hour"),
+            }
+        }
+    }
+}
+
+fn minus(at: Timestamp, by: Duration) -> Timestamp {
+    Timestamp::from_millis(at.as_millis().saturating_sub(millis(by)))
+}
+
+fn plus(at: Timestamp, by: Duration) -> Timestamp {
+    Timestamp::from_millis(at.as_millis().saturating_add(millis(by)))
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,137 @@
+//! What the service does for whoever asks: takes orders, changes them, finds them. HTTP is one way to ask.
+
+mod change;
+mod once;
+mod place;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use holdfast_contract::text::UserId;
+use holdfast_contract::{Currency, OrderId};
+use holdfast_service::http::{Caller, Running};
+use holdfast_service::{Clock, KeySource, Steps};
+use holdfast_storage::StoreError;
+use metrics::Counter;
+
+pub use change::{ChangeError, ChangeRequest, Outcome};
+pub use once::{KeyReused, Once};
+pub use place::PlaceError;
+
+use crate::domain::Order;
+use crate::store::{IdempotencyRecord, ListQuery, OrderStore, Page, StepCause, Timeline};
+
+/// What the use cases stand on.
+pub struct Parts {
+    /// The orders.
+    pub store: Arc<dyn OrderStore>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh ids.
+    pub keys: Arc<dyn KeySource>,
+    /// The currency of new orders.
+    pub currency: Currency,
+    /// Where the story of each order is told.
+    pub steps: Steps,
+}
+
+/// The service's use cases. Made once; share it by `Arc`.
+pub struct UseCases {
+    pub(crate) store: Arc<dyn OrderStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    keys: Arc<dyn KeySource>,
+    currency: Currency,
+    steps: Steps,
+    running: Running,
+    counted: Counted,
+}
+
+/// Handles are kept, so that counting on the way of an order costs no look-up.
+struct Counted {
+    created: Counter,
+    replayed: Counter,
+    conflicts: Counter,
+}
+
+/// Who asks for a change, and what of that is kept with it.
+#[derive(Debug)]
+pub struct Asked {
+    /// Who.
+    pub caller: Caller,
+    /// The request's id, as its answer names it.
+    pub request_id: String,
+    /// W3C trace context of the request.
+    pub traceparent: Option<Bytes>,
+    /// Its `Idempotency-Key`, if it has one.
+    pub once: Option<Once>,
+}
+
+impl Asked {
+    /// What the order's history will say.
+    fn cause(&self) -> StepCause {
+        // Without authentication nobody knows who it was.
+        let known = self.caller != Caller::open();
+        let subject = known.then(|| UserId::new(self.caller.subject()).ok()).flatten();
+        StepCause::Request { request_id: self.request_id.clone(), subject }
+    }
+}
+
+/// An answer as it is sent, and kept for an `Idempotency-Key`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// JSON.
+    pub body: Bytes,
+    /// Whether it repeats an earlier one.
+    pub replayed: bool,
+}
+
+impl From<IdempotencyRecord> for Answer {
+    fn from(record: IdempotencyRecord) -> Self {
+        Self { status: record.status, body: record.body, replayed: true }
+    }
+}
+
+impl UseCases {
+    /// Install the metrics recorder first: counters made before it count nothing.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, clock, keys, currency, steps } = parts;
+        let counted = Counted {
+            created: metrics::counter!("orders_created_total"),
+            replayed: metrics::counter!("orders_idempotent_replays_total"),
+            conflicts: metrics::counter!("orders_version_conflicts_total"),
+        };
+        Self { store, clock, keys, currency, steps, running: Running::new(), counted }
+    }
+
+    /// The currency of new orders.
+    pub fn currency(&self) -> Currency {
+        self.currency
+    }
+
+    /// An order; `None` if there is none, or it was deleted.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn get(&self, id: OrderId) -> Result<Option<Arc<Order>>, StoreError> {
+        Ok(self.store.get(id).await?.filter(|order| !order.hidden))
+    }
+
+    /// A page of a list.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn list(&self, query: &ListQuery) -> Result<Page, StoreError> {
+        self.store.list(query).await
+    }
+
+    /// What happened to an order; `None` as in [`UseCases::get`].
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn timeline(&self, id: OrderId) -> Result<Option<(Arc<Order>, Timeline)>, StoreError> {
+        let Some(order) = self.get(id).await? else { return Ok(None) };
+        Ok(self.store.timeline(id).await?.map(|timeline| (order, timeline)))
+    }
+}
