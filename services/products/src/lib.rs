@@ -1,7 +1,13 @@
 //! The Products service: owns stock, and decides who gets it.
 
+pub mod audit;
 pub mod consumer;
 pub mod decider;
 pub mod domain;
+pub mod http;
+pub mod sample;
+pub mod service;
 pub mod sqlite;
 pub mod store;
+#[cfg(any(test, feature = "suite"))]
+pub mod suite;

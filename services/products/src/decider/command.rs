@@ -87,7 +87,7 @@ pub struct Edit {
 }
 
 /// Makes the HTTP answer to a result, to be stored and sent. Called before the commit, so it must not tell anybody.
-pub type Render = Box<dyn Fn(&Result<ProductView, Refusal>) -> StoredAnswer + Send>;
+pub type Render = Box<dyn Fn(&Result<ProductView, Refusal>) -> StoredAnswer + Send + Sync>;
 
 /// A request with an idempotency key.
 pub struct Idempotent {

@@ -12,7 +12,7 @@ use super::steps::Line;
 use crate::domain::{HttpState, OrderRef};
 use crate::store::{CommitError, StockCommit, StoredAnswer};
 
-type Answer = Box<dyn FnOnce(Option<&CommandError>) + Send>;
+type Answer = Box<dyn FnOnce(Option<&CommandError>) + Send + Sync>;
 
 /// What was decided for calls and is not committed yet, and who waits for it.
 #[derive(Default)]
@@ -27,7 +27,11 @@ pub(super) struct Pending {
 
 impl Pending {
     /// Answers with `result` once what it rests on is durable. A call that failed by itself fails alone.
-    pub(super) fn answer<T: Send + 'static>(&mut self, reply: Reply<T>, result: Result<T, CommandError>) {
+    pub(super) fn answer<T: Send + Sync + 'static>(
+        &mut self,
+        reply: Reply<T>,
+        result: Result<T, CommandError>,
+    ) {
         self.replies.push(Box::new(move |failure| {
             let result = match failure {
                 Some(failure) => Err(failure.clone()),
