@@ -113,7 +113,8 @@ impl SqliteOrders {
 
     /// Keeps the index close behind until `stop`; then a last time, so that the next start has nothing to catch up.
     pub async fn keep_indexed(&self, stop: CancellationToken) {
-        while !stop.is_cancelled() {
+        let mut last = false;
+        while !last {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.dirty() => tokio::select! {
@@ -123,6 +124,7 @@ impl SqliteOrders {
                     () = tokio::time::sleep(INDEX_EVERY) => {}
                 },
             }
+            last = stop.is_cancelled();
             match self.flush_index().await {
                 Ok(count) => metrics::counter!("orders_indexed_total").increment(count as u64),
                 Err(error) => {
