@@ -4,8 +4,11 @@ use std::num::NonZeroUsize;
 use std::thread;
 
 use clap::{Args, Parser, Subcommand};
+use holdfast_service::config::{CommonArgs, OrdersArgs, ProductsArgs};
 
 use crate::bench::BenchArgs;
+use crate::commands::run::RunArgs;
+use crate::commands::seed::SeedArgs;
 
 const BENCH_EXAMPLES: &str = "\
 Examples:
@@ -19,24 +22,80 @@ Examples:
 
 Ends with 0 if every order was accepted and decided, with 1 if not, with 130 after Ctrl-C (and prints what there is).";
 
+const EXAMPLES: &str = "\
+Examples:
+  holdfast                                 everything, on http://127.0.0.1:3004 (orders) and :3001 (products)
+  holdfast --data-dir /var/lib/holdfast    the same, with its databases there
+  ORDERS_ADDR=0.0.0.0:3004 holdfast        every option is also a variable; a file .env is read
+  holdfast bench --ceiling                 how fast this machine is
+  holdfast help bench                      more about a command";
+
 /// Order and inventory management that never oversells and never loses an order.
+///
+/// Without a command, runs the orders and the products service in one process; databases and events are files in the
+/// data folder, and no other server is needed. On a terminal it prints what to try first.
 #[derive(Debug, Parser)]
-#[command(name = "holdfast", version, max_term_width = 110, arg_required_else_help = true)]
+#[command(
+    name = "holdfast",
+    version,
+    max_term_width = 110,
+    args_conflicts_with_subcommands = true,
+    subcommand_help_heading = "Commands",
+    after_help = EXAMPLES
+)]
 pub struct Cli {
-    /// What to do.
+    /// What to do; not given: run everything.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
+
+    /// How everything runs.
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run only the orders service, next to a Kafka broker.
+    Orders(Box<OrdersOnly>),
+    /// Run only the products service, next to a Kafka broker.
+    Products(Box<ProductsOnly>),
+    /// Fill an empty catalogue with sample products.
+    Seed(SeedArgs),
     /// Measure how many orders a second are accepted and decided, and how long each takes.
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(Box<BenchArgs>),
     /// The bare server that `bench --ceiling` compares with.
     #[command(hide = true)]
     BenchCeiling(RuntimeArgs),
+}
+
+/// Arguments of `holdfast orders`.
+#[derive(Args, Clone, Debug)]
+pub struct OrdersOnly {
+    /// Where it listens.
+    #[command(flatten)]
+    pub orders: OrdersArgs,
+    /// What every service takes.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Threads.
+    #[command(flatten)]
+    pub runtime: RuntimeArgs,
+}
+
+/// Arguments of `holdfast products`.
+#[derive(Args, Clone, Debug)]
+pub struct ProductsOnly {
+    /// Where it listens.
+    #[command(flatten)]
+    pub products: ProductsArgs,
+    /// What every service takes.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Threads.
+    #[command(flatten)]
+    pub runtime: RuntimeArgs,
 }
 
 /// How the process runs.
@@ -61,12 +120,16 @@ fn threads(text: &str) -> Result<NonZeroUsize, String> {
     }
 }
 
-impl Command {
-    /// The configuration of the process that runs it.
+impl Cli {
+    /// The configuration of the process.
     pub fn runtime(&self) -> &RuntimeArgs {
-        match self {
-            Self::Bench(args) => &args.runtime,
-            Self::BenchCeiling(runtime) => runtime,
+        match &self.command {
+            None => &self.run.runtime,
+            Some(Command::Orders(args)) => &args.runtime,
+            Some(Command::Products(args)) => &args.runtime,
+            Some(Command::Seed(args)) => &args.runtime,
+            Some(Command::Bench(args)) => &args.runtime,
+            Some(Command::BenchCeiling(runtime)) => runtime,
         }
     }
 }
@@ -80,6 +143,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_everything_runs() {
+        let cli = Cli::try_parse_from(["holdfast", "--orders-addr", "127.0.0.1:0"]).unwrap();
+        assert!(cli.command.is_none() && cli.run.sample_data);
+        let bench = Cli::try_parse_from(["holdfast", "bench", "--worker-threads", "3"]).unwrap();
+        assert_eq!(bench.runtime().worker_threads(), 3);
+        assert!(Cli::try_parse_from(["holdfast", "--orders-addr", "127.0.0.1:0", "bench"]).is_err());
     }
 
     #[test]

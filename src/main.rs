@@ -6,30 +6,40 @@ use anyhow::Context;
 use clap::Parser;
 use holdfast::cli::{Cli, Command};
 use holdfast::{bench, commands};
+use holdfast_service::config::load_env_file;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> anyhow::Result<ExitCode> {
-    let command = Cli::parse().command;
+    // Before any thread, and before the arguments, which take their defaults from the environment.
+    load_env_file(".env")?;
+    let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(command.runtime().worker_threads())
+        .worker_threads(cli.runtime().worker_threads())
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    let code = runtime.block_on(run(command));
+    let code = runtime.block_on(Box::pin(run(cli)));
     // A read of standard input cannot be cut; the process does not wait for it.
     runtime.shutdown_background();
     code
 }
 
-async fn run(command: Command) -> anyhow::Result<ExitCode> {
-    match command {
-        Command::Bench(args) => {
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        None => Box::pin(commands::run::run(cli.run)).await,
+        Some(Command::Orders(args)) => commands::run::alone(&args.common),
+        Some(Command::Products(args)) => commands::run::alone(&args.common),
+        Some(Command::Seed(args)) => {
+            commands::seed::run(args, &mut std::io::stdout()).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Bench(args)) => {
             let executable = std::env::current_exe().context("finding the program's own file")?;
             Ok(ExitCode::from(Box::pin(bench::run(*args, executable, &mut std::io::stdout())).await?))
         }
-        Command::BenchCeiling(_) => {
+        Some(Command::BenchCeiling(_)) => {
             commands::ceiling::run().await?;
             Ok(ExitCode::SUCCESS)
         }

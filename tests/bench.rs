@@ -97,7 +97,7 @@ async fn bench(fake: &Arc<Fake>, args: &[&str]) -> (u8, Value) {
     let fixed =
         ["holdfast", "bench", "--orders-url", &url, "--products-url", &url, "--warm-up", "0", "--json"];
     let cli = Cli::parse_from([&fixed[..], args].concat());
-    let Subcommand::Bench(args) = cli.command else { panic!("not a bench") };
+    let Some(Subcommand::Bench(args)) = cli.command else { panic!("not a bench") };
     let mut out = Vec::new();
     let code = Box::pin(holdfast::bench::run(*args, executable(), &mut out)).await.unwrap();
     (code, serde_json::from_slice(&out).unwrap())
