@@ -38,7 +38,7 @@ const QUEUE: usize = 64;
 const MAX_POLLED: usize = 128 << 10;
 /// How long to wait before a full queue is tried again.
 const FULL: Duration = Duration::from_millis(5);
-/// How long closing all sockets may take.
+/// How long connections may take to say goodbye at shutdown, and again to be closed.
 const CLOSING: Duration = Duration::from_secs(2);
 
 /// The Socket.IO server. Clones are the same one.
@@ -98,7 +98,12 @@ async fn handle(State(mut endpoint): State<SocketIoEndpoint>, mut request: Reque
             let (guarded, closed) = Guarded::new(TokioIo::new(connection), limit);
             let uri = session.uri().clone();
             if Service::call(&mut endpoint.service, (guarded, session)).await.is_ok() {
-                let _ = closed.await;
+                let drain = endpoint.hub.lifecycle.drain_token();
+                tokio::select! {
+                    _ = closed => {}
+                    // Shutdown does not wait for a peer that takes nothing, not even the end of its connection.
+                    () = async { drain.cancelled().await; tokio::time::sleep(2 * CLOSING).await } => return,
+                }
             }
             end_session(&mut endpoint.service, &uri).await;
         });

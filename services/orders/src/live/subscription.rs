@@ -278,3 +278,107 @@ fn has_gap(position: &TailPosition, record: &Record) -> bool {
     let at = record.topic_partition();
     position.offsets().iter().any(|&(partition, next)| partition == at && next < record.offset)
 }
+
+#[cfg(test)]
+mod tests {
+    use holdfast_bus::EmbeddedBus;
+    use holdfast_contract::{Partition, Timestamp};
+    use holdfast_service::{Lifecycle, ManualClock};
+    use holdfast_storage::{Bounds, Incarnation, Seq, TopicPartition};
+
+    use super::*;
+    use crate::live::LiveConfig;
+
+    /// Records of each of the two partitions.
+    const EACH: u64 = 3;
+    const LOGS: &[Incarnation] = &[Incarnation(1)];
+
+    fn bounds(end: u64) -> Vec<Bounds> {
+        let topic = Topic::OrderLive;
+        let bounds =
+            |p| Bounds { partition: TopicPartition { topic, partition: Partition(p) }, start: 0, end };
+        vec![bounds(0), bounds(1)]
+    }
+
+    fn record(partition: u16, offset: u64) -> Record {
+        Record {
+            seq: Seq(0),
+            topic: Topic::OrderLive,
+            partition: Partition(partition),
+            offset,
+            key: bytes::Bytes::from_static(b"order"),
+            payload: r#"{"event":"order:updated","order":{},"message":"","timestamp":""}"#.into(),
+            at: Timestamp::default(),
+            traceparent: None,
+        }
+    }
+
+    fn offsets(token: &str) -> [u64; 2] {
+        let end = TailPosition::at_end(LOGS, &bounds(EACH));
+        let position = TailPosition::parse(token, &end, &bounds(EACH)).unwrap();
+        [position.offsets()[0].1, position.offsets()[1].1]
+    }
+
+    /// Whatever a client had been given before it came to the ring, and in whichever order the ring was filled: it is
+    /// given the rest once, and after each message its `seq` says exactly what it has been given.
+    #[tokio::test]
+    async fn the_way_into_the_ring_leaves_out_and_repeats_nothing() {
+        for order in 0u32..1 << (2 * EACH) {
+            if order.count_ones() != EACH as u32 {
+                continue;
+            }
+            for had in (0..=EACH).flat_map(|a| (0..=EACH).map(move |b| [a, b])) {
+                enter(order, had).await;
+            }
+        }
+    }
+
+    /// The bits of `order` choose the partition of each record of the ring; `had` is what was given before.
+    async fn enter(order: u32, had: [u64; 2]) {
+        let bus = Arc::new(EmbeddedBus::new(Vec::new()));
+        let lifecycle = Lifecycle::new(Duration::ZERO);
+        let clock = Arc::new(ManualClock::default());
+        let hub = Arc::new(Hub::new(bus, clock, lifecycle, LiveConfig::default()));
+        let mut head = TailPosition::at_end(LOGS, &bounds(0));
+        hub.begin(head.clone());
+        let seat = hub.seat("test").unwrap();
+        let mut own = head.clone();
+        for (partition, count) in [(0, had[0]), (1, had[1])] {
+            for offset in 0..count {
+                assert!(own.step(&record(partition, offset)));
+            }
+        }
+        let mut subscription = Subscription::new(seat, Ask::default());
+        let next = hub.ring(Ring::first).unwrap();
+        subscription.told = Told::Position(own.to_string());
+        subscription.at = At::Ring { next, own: Some(own) };
+
+        let mut filled = [0, 0];
+        let mut frames = Vec::new();
+        for bit in 0..2 * EACH {
+            let partition = usize::from(order >> bit & 1 == 1);
+            let record = record(partition as u16, filled[partition]);
+            filled[partition] += 1;
+            head.step(&record);
+            frames.push(Frame::new(&record, &head).unwrap());
+        }
+        // In two pushes, so that it also arrives at the ring's end in between.
+        let second = frames.split_off(EACH as usize);
+        hub.push(frames, head.clone());
+        let mut given = had;
+        let mut take = |messages: Vec<Message>| {
+            for message in messages {
+                let Message::Frame(frame) = message else { panic!("{}", message.json()) };
+                let partition = usize::from(frame.place().partition.0);
+                given[partition] += 1;
+                assert!(frame.json().get().contains(&format!("/{partition}/{}~", given[partition] - 1)));
+                assert_eq!(offsets(frame.position()), given, "order {order:b}, had {had:?}");
+            }
+        };
+        take(subscription.read_ring().await);
+        hub.push(second, head);
+        take(subscription.read_ring().await);
+        assert_eq!(given, [EACH, EACH]);
+        assert_eq!(offsets(subscription.position().unwrap()), given);
+    }
+}

@@ -8,7 +8,7 @@ use holdfast_service::test_support::TestClient;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Ledger, World, patient};
+use crate::support::{Ledger, PATIENCE, World, patient};
 
 /// More than the buffers of a loopback connection hold.
 const CHANGES: usize = 1_000;
@@ -51,6 +51,23 @@ async fn a_client_that_does_not_read_is_cut_off_while_another_gets_everything() 
         ledger.take(&back.message().await);
     }
     patient(async { while let Some(Ok(_)) = slow_io.next().await {} }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shutdown_does_not_wait_for_clients_that_do_not_read() {
+    let config = LiveConfig { slow_after: PATIENCE, ..LiveConfig::default() };
+    let world = World::start(config).await;
+    let _slow = world.connect_ready("").await;
+    let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", world.addr);
+    let (mut slow_io, _) = connect_async(url).await.unwrap();
+    slow_io.send(Message::text("40")).await.unwrap();
+    world.until_connected(2).await;
+    for _ in 0..CHANGES / 4 {
+        world.change_orders(&[1, 2, 1, 3], SIZE).await;
+    }
+    world.lifecycle.shutdown();
+    let report = patient(world.lifecycle.wait()).await;
+    assert!(report.is_clean(), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
