@@ -1,7 +1,7 @@
 //! The embedded store: one SQLite database.
 //!
-//! Accepting an order inserts one row; lists and search read an index that follows behind ([`index`]) together with what
-//! is not indexed yet ([`overlay`]). What a crash loses of that memory is found again in the journal.
+//! Accepting an order inserts one row; lists and search read an index that follows behind (`index`) together with what
+//! is not indexed yet (`overlay`). What a crash loses of that memory is found again in the journal.
 
 mod commit;
 mod index;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use holdfast_bus::Keeps;
+use holdfast_contract::Timestamp;
 use holdfast_storage::{Inbox, Journal, Seq};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -104,4 +105,31 @@ async fn a_damaged_row_is_not_served() {
     assert_eq!(damage.unwrap(), 1);
     let error = subject.orders.get(order.id).await.unwrap_err();
     assert!(matches!(error, holdfast_storage::StoreError::Inconsistent(_)), "{error}");
+}
+
+/// Lists are read while the index moves under them: nothing is missing at any moment.
+#[tokio::test]
+async fn own_writes_are_listed_while_the_index_moves() {
+    let subject = fresh().await;
+    let done = CancellationToken::new();
+    let writes = async {
+        for n in 0..200 {
+            suite::some_orders(&subject, n, 1).await;
+            let page = subject.orders.list(&ListQuery { limit: 500, ..ListQuery::default() }).await.unwrap();
+            assert_eq!(page.orders.len(), n as usize + 1);
+            assert!(page.total > n as usize);
+            let due = subject.orders.outstanding(Timestamp::from_millis(i64::MAX), None, 500).await.unwrap();
+            assert_eq!(due.len(), n as usize + 1);
+        }
+        done.cancel();
+    };
+    let flushes = async {
+        while !done.is_cancelled() {
+            subject.orders.flush_index().await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::join!(writes, flushes);
+    subject.orders.flush_index().await.unwrap();
+    assert_eq!(subject.orders.list(&ListQuery::default()).await.unwrap().total, 200);
 }
