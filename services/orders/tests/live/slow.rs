@@ -5,8 +5,9 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use holdfast_orders::live::LiveConfig;
 use holdfast_service::test_support::TestClient;
-use tokio_tungstenite::connect_async;
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::support::{Ledger, PATIENCE, World, patient};
 
@@ -14,16 +15,22 @@ use crate::support::{Ledger, PATIENCE, World, patient};
 const CHANGES: usize = 1_000;
 const SIZE: usize = 64 << 10;
 
+/// A Socket.IO client over WebSocket that has been told "ready" and then reads no more.
+async fn socket_io(world: &World) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+    let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", world.addr);
+    let (mut socket, _) = connect_async(url).await.unwrap();
+    socket.send(Message::text("40")).await.unwrap();
+    while !patient(socket.next()).await.unwrap().unwrap().to_text().unwrap().contains("\"ready\"") {}
+    socket
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_does_not_read_is_cut_off_while_another_gets_everything() {
-    let config = LiveConfig { slow_after: Duration::from_millis(500), ..LiveConfig::default() };
+    let config = LiveConfig { slow_after: Duration::from_secs(3), ..LiveConfig::default() };
     let world = World::start(config).await;
     let mut fast = world.connect_ready("").await;
     let mut slow = world.connect_ready("").await;
-    let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", world.addr);
-    let (mut slow_io, _) = connect_async(url).await.unwrap();
-    slow_io.send(Message::text("40")).await.unwrap();
-    world.until_connected(3).await;
+    let mut slow_io = socket_io(&world).await;
 
     let write = async {
         for _ in 0..CHANGES / 4 {
@@ -58,10 +65,7 @@ async fn shutdown_does_not_wait_for_clients_that_do_not_read() {
     let config = LiveConfig { slow_after: PATIENCE, ..LiveConfig::default() };
     let world = World::start(config).await;
     let _slow = world.connect_ready("").await;
-    let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", world.addr);
-    let (mut slow_io, _) = connect_async(url).await.unwrap();
-    slow_io.send(Message::text("40")).await.unwrap();
-    world.until_connected(2).await;
+    let _slow_io = socket_io(&world).await;
     for _ in 0..CHANGES / 4 {
         world.change_orders(&[1, 2, 1, 3], SIZE).await;
     }
@@ -79,7 +83,7 @@ async fn a_client_that_stops_polling_is_cut_off_and_told_to_reload() {
     let open: serde_json::Value = serde_json::from_str(&opened[1..]).unwrap();
     let session = format!("/socket.io/?EIO=4&transport=polling&sid={}", open["sid"].as_str().unwrap());
     client.post(&session).raw("40").send().await;
-    world.until_connected(1).await;
+    while !patient(client.get(&session).send()).await.text().contains("\"ready\"") {}
     for _ in 0..100 {
         world.change_orders(&[1, 2], 0).await;
     }

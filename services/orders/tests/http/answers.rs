@@ -1,0 +1,159 @@
+//! What Products' answers do (contract §5: invariants 3, 4, 6, 8 and 9 as the Orders service keeps them).
+
+use holdfast_bus::ORDERS_GROUP;
+use holdfast_contract::Topic;
+use holdfast_contract::event::Event;
+use holdfast_orders::parked::ParkedError;
+use holdfast_service::Clock;
+use holdfast_storage::{Inbox, ParkCause, ParkedId};
+use serde_json::{Value, json};
+
+use crate::support::{ReleaseOutcome, World, fulfilled, id, rejected, released, reserved};
+
+#[tokio::test]
+async fn what_cannot_be_had_is_cancelled_with_every_shortage_named() {
+    let world = World::new().await;
+    let placed = world.placed().await;
+    world.answer(&placed, rejected(&placed)).await;
+    let order = world.get(&placed).await;
+    assert_eq!(
+        (&order["status"], &order["stockStatus"], &order["cancelReason"]),
+        (&json!(5), &json!("rejected"), &json!("OUT_OF_STOCK"))
+    );
+    let shortages = order["shortages"].as_array().unwrap();
+    assert_eq!(shortages.len(), 2);
+    assert_eq!((&shortages[0]["requested"], &shortages[0]["available"]), (&json!(5), &json!(2)));
+    // Nothing was held, so nothing is given back.
+    assert_eq!(world.sent(Topic::InventoryRelease).await, Vec::<Value>::new());
+    assert_eq!(world.sent(Topic::OrderCancelled).await[0]["shortages"].as_array().unwrap().len(), 2);
+
+    // Late answers never change a final state or its reason.
+    world.answer(&placed, reserved(&placed)).await;
+    world.set_status(&placed, 5).await;
+    assert_eq!(world.get(&placed).await, order);
+}
+
+#[tokio::test]
+async fn invariant_4_the_same_answer_again_has_no_further_effect() {
+    let world = World::new().await;
+    let placed = world.placed().await;
+    for _ in 0..3 {
+        world.publish(&placed, reserved(&placed)).await;
+    }
+    world.take().await;
+    let order = world.get(&placed).await;
+    assert_eq!((&order["stockStatus"], &order["version"]), (&json!("reserved"), &json!(2)));
+    world.answer(&placed, reserved(&placed)).await;
+    assert_eq!(world.get(&placed).await, order);
+    assert_eq!(world.sent(Topic::OrderLive).await.len(), 2);
+}
+
+#[tokio::test]
+async fn several_answers_of_one_batch_take_effect_one_after_the_other() {
+    let world = World::new().await;
+    let placed = world.reserved().await;
+    let other = world.placed().await;
+    for status in [2, 3, 5] {
+        world.set_status(&placed, status).await;
+    }
+    world.publish(&placed, fulfilled(&placed)).await;
+    world.publish(&other, reserved(&other)).await;
+    world.publish(&placed, released(&placed, ReleaseOutcome::Returned)).await;
+    world.take().await;
+    assert_eq!(world.get(&placed).await["stockStatus"], "returned");
+    assert_eq!(world.get(&other).await["stockStatus"], "reserved");
+}
+
+#[tokio::test]
+async fn cancelled_before_it_was_decided_ends_released() {
+    let world = World::new().await;
+    let placed = world.placed().await;
+    world.set_status(&placed, 5).await;
+    world.answer(&placed, reserved(&placed)).await;
+    assert_eq!(world.get(&placed).await["stockStatus"], "pending");
+    world.answer(&placed, released(&placed, ReleaseOutcome::Released)).await;
+    assert_eq!(world.get(&placed).await["stockStatus"], "released");
+}
+
+#[tokio::test]
+async fn answers_and_clients_at_once_lose_nothing() {
+    let world = World::new().await;
+    for _ in 0..20 {
+        let placed = world.placed().await;
+        world.publish(&placed, reserved(&placed)).await;
+        let ((), response) = tokio::join!(world.take(), world.set_status(&placed, 5));
+        assert_eq!(response.status, 200);
+        world.answer(&placed, released(&placed, ReleaseOutcome::Released)).await;
+        let order = world.get(&placed).await;
+        assert_eq!((&order["status"], &order["stockStatus"]), (&json!(5), &json!("released")));
+    }
+}
+
+#[tokio::test]
+async fn invariant_8_poison_parks_its_order_and_no_other() {
+    let world = World::new().await;
+    let (sick, well) = (world.placed().await, world.placed().await);
+    let key = id(&sick).to_string();
+    world.publish_raw(Topic::InventoryReserved, key.clone(), "not json").await;
+    world.publish_raw(Topic::InventoryReserved, "no order id".to_owned(), "{}").await;
+    world.publish(&sick, reserved(&sick)).await;
+    world.publish(&well, reserved(&well)).await;
+    world.take().await;
+    assert_eq!(world.get(&well).await["stockStatus"], "reserved");
+    assert_eq!(world.get(&sick).await["stockStatus"], "pending");
+    assert_eq!(journal_count(&world, Topic::InventoryReservedDlq).await, 2);
+
+    // Also in a later batch; but another topic of the order goes on.
+    world.answer(&sick, reserved(&sick)).await;
+    let parked = world.store.database().parked(ORDERS_GROUP, None, 10).await.unwrap();
+    let causes: Vec<bool> = parked.iter().map(|p| p.cause == ParkCause::Behind).collect();
+    assert_eq!(causes, [false, false, true, true]);
+
+    // In order: what is behind cannot go first, and what is broken stays.
+    let [first, alone, second, third] = [0, 1, 2, 3].map(|n: usize| parked[n].id);
+    assert!(matches!(world.answers.replay(third).await, Err(ParkedError::Behind(id)) if id == first));
+    assert!(matches!(world.answers.replay(first).await, Err(ParkedError::Poison(_))));
+    world.answers.discard(first).await.unwrap();
+    assert!(matches!(world.answers.discard(first).await, Err(ParkedError::Gone(_))));
+    world.answers.replay(second).await.unwrap();
+    assert_eq!(world.get(&sick).await["stockStatus"], "reserved");
+    world.answers.replay(third).await.unwrap();
+    world.answers.discard(alone).await.unwrap();
+    assert!(matches!(world.answers.replay(ParkedId(99)).await, Err(ParkedError::Gone(_))));
+
+    // Nothing of it is parked any more, so its messages go on as any other's.
+    world.set_status(&sick, 5).await;
+    world.answer(&sick, released(&sick, ReleaseOutcome::Released)).await;
+    assert_eq!(world.get(&sick).await["stockStatus"], "released");
+    assert!(world.store.database().parked(ORDERS_GROUP, None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn foreign_and_future_messages_are_passed_over() {
+    let world = World::new().await;
+    let placed = world.placed().await;
+    let nobody = json!({"_id": holdfast_contract::OrderId::new(holdfast_contract::Key::compose(1_700_000_000_000, 1, 1))});
+    world.publish(&nobody, reserved(&nobody)).await;
+    let event = Event::about_order(id(&placed), 1, world.clock.now(), reserved(&placed)).encode();
+    let newer = String::from_utf8(event).unwrap().replace("\"STOCK_RESERVED\"", "\"STOCK_TELEPORTED\"");
+    world.publish_raw(Topic::InventoryReserved, id(&placed).to_string(), newer).await;
+    world.publish(&placed, reserved(&placed)).await;
+    world.take().await;
+    assert_eq!(world.get(&placed).await["stockStatus"], "reserved");
+    assert!(world.store.database().parked(ORDERS_GROUP, None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn invariant_9_a_batch_that_was_taken_is_not_taken_again() {
+    let world = World::new().await;
+    let placed = world.placed().await;
+    world.answer(&placed, reserved(&placed)).await;
+    let positions = world.store.database().positions(ORDERS_GROUP).await.unwrap();
+    assert_eq!(positions.iter().map(|(_, p)| p.next).sum::<u64>(), 1);
+}
+
+async fn journal_count(world: &World, topic: Topic) -> usize {
+    let records =
+        holdfast_storage::Journal::read(&**world.store.database(), holdfast_storage::Seq(0), 10_000);
+    records.await.unwrap().iter().filter(|r| r.topic == topic).count()
+}

@@ -1,0 +1,14 @@
+//! The orders API over a real store: the router in process, a temporary database, and a stand-in for Products that
+//! answers over the embedded bus.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod answers;
+mod bad_input;
+mod changes;
+mod idempotency;
+mod lists;
+mod recovery;
+mod status;
+mod support;
+mod timeline;
