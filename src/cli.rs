@@ -6,7 +6,9 @@ use std::thread;
 use clap::{Args, Parser, Subcommand};
 use holdfast_service::config::{CommonArgs, OrdersArgs, ProductsArgs};
 
+use crate::audit::AuditArgs;
 use crate::bench::BenchArgs;
+use crate::commands::api_docs::ApiDocsArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::seed::SeedArgs;
 
@@ -62,6 +64,13 @@ pub enum Command {
     Products(Box<ProductsOnly>),
     /// Fill an empty catalogue with sample products.
     Seed(SeedArgs),
+    /// Check that the books balance: stock against its movements, orders against what is held for them.
+    ///
+    /// Exits with 1 and says what is wrong if they do not. Works on a stopped system, and on snapshots of a running one.
+    Audit(AuditArgs),
+    /// Write openapi.json and asyncapi.json.
+    #[command(hide = true)]
+    ApiDocs(ApiDocsArgs),
     /// Measure how many orders a second are accepted and decided, and how long each takes.
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(Box<BenchArgs>),
@@ -128,6 +137,8 @@ impl Cli {
             Some(Command::Orders(args)) => &args.runtime,
             Some(Command::Products(args)) => &args.runtime,
             Some(Command::Seed(args)) => &args.runtime,
+            Some(Command::Audit(args)) => &args.runtime,
+            Some(Command::ApiDocs(args)) => &args.runtime,
             Some(Command::Bench(args)) => &args.runtime,
             Some(Command::BenchCeiling(runtime)) => runtime,
         }

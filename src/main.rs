@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use holdfast::cli::{Cli, Command};
-use holdfast::{bench, commands};
+use holdfast::{audit, bench, commands};
 use holdfast_service::config::load_env_file;
 
 #[global_allocator]
@@ -33,6 +33,11 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Products(args)) => commands::run::alone(&args.common),
         Some(Command::Seed(args)) => {
             commands::seed::run(args, &mut std::io::stdout()).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Audit(args)) => Box::pin(audit::run(args, &mut std::io::stdout())).await,
+        Some(Command::ApiDocs(args)) => {
+            commands::api_docs::run(&args)?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Bench(args)) => {

@@ -46,7 +46,10 @@ fn what_services_stand_on_knows_no_service() {
 
 #[test]
 fn the_contract_is_pure() {
-    nobody_says("crates/contract", &["tokio", "rusqlite", "std::fs", "std::net", "SystemTime", "Instant::now"]);
+    nobody_says(
+        "crates/contract",
+        &["tokio", "rusqlite", "std::fs", "std::net", "SystemTime", "Instant::now"],
+    );
 }
 
 #[test]

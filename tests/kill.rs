@@ -57,7 +57,9 @@ fn client(addr: std::net::SocketAddr, products: &[String], told: &Told, seed: u6
         told.answers.fetch_add(1, Ordering::SeqCst);
         if dice.roll(4) == 0 {
             let path = format!("/api/v1/orders/{id}/status");
-            let Ok((status, answer)) = client.send("PATCH", &path, "", Some(&json!({"status": 5}))) else { return };
+            let Ok((status, answer)) = client.send("PATCH", &path, "", Some(&json!({"status": 5}))) else {
+                return;
+            };
             // A rejected order is cancelled already: asking again is a no-op, and 200 too.
             assert_eq!(status, 200, "{answer}");
             told.cancelled.lock().unwrap().insert(id);
@@ -77,7 +79,8 @@ fn nothing_accepted_is_lost_in_fifty_kills() {
     let system = Holdfast::start(data);
     let mut client = Client::connect(system.products).unwrap();
     // Scarce, so that some orders are rejected, and plenty.
-    let products: Vec<String> = [40, 400, 100_000, 1_000_000].map(|n| product(&mut client, "Test Product", n)).into();
+    let products: Vec<String> =
+        [40, 400, 100_000, 1_000_000].map(|n| product(&mut client, "Test Product", n)).into();
     system.stop();
 
     let told = Told::default();
@@ -114,14 +117,19 @@ fn nothing_accepted_is_lost_in_fifty_kills() {
     let mut held: std::collections::BTreeMap<&str, i64> = std::collections::BTreeMap::new();
     for order in orders.iter().filter(|o| o["stockStatus"] == "reserved") {
         for item in order["items"].as_array().unwrap() {
-            *held.entry(item["productId"].as_str().unwrap()).or_default() += item["quantity"].as_i64().unwrap();
+            *held.entry(item["productId"].as_str().unwrap()).or_default() +=
+                item["quantity"].as_i64().unwrap();
         }
     }
     let mut client = Client::connect(system.products).unwrap();
     for id in &products {
         let product = &client.get(&format!("/api/v1/products/{id}"))["data"]["product"];
         assert!(product["stock"].as_i64().unwrap() >= 0, "{product}");
-        assert_eq!(product["reserved"].as_i64(), Some(held.get(id.as_str()).copied().unwrap_or(0)), "{product}");
+        assert_eq!(
+            product["reserved"].as_i64(),
+            Some(held.get(id.as_str()).copied().unwrap_or(0)),
+            "{product}"
+        );
     }
     system.stop();
     let (exit, said) = audit(data);

@@ -1,5 +1,6 @@
 //! What the subcommands do, one file each. `bench` has its own folder.
 
+pub mod api_docs;
 pub mod ceiling;
 pub mod run;
 pub mod seed;

@@ -49,8 +49,12 @@ impl Holdfast {
             let line = lines.next().expect("holdfast ended before it was ready").unwrap();
             let Ok(said) = serde_json::from_str::<Value>(&line) else { continue };
             match (said["event"].as_str(), said["service"].as_str()) {
-                (Some("listening"), Some("orders")) => orders = said["addr"].as_str().map(|a| a.parse().unwrap()),
-                (Some("listening"), Some("products")) => products = said["addr"].as_str().map(|a| a.parse().unwrap()),
+                (Some("listening"), Some("orders")) => {
+                    orders = said["addr"].as_str().map(|a| a.parse().unwrap())
+                }
+                (Some("listening"), Some("products")) => {
+                    products = said["addr"].as_str().map(|a| a.parse().unwrap())
+                }
                 (Some("ready"), _) => break,
                 _ => {}
             }
@@ -106,7 +110,13 @@ impl Client {
     }
 
     /// Status and body. An error means that the server went away: whether the request took effect is unknown.
-    pub fn send(&mut self, method: &str, path: &str, headers: &str, body: Option<&Value>) -> std::io::Result<(u16, Value)> {
+    pub fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: Option<&Value>,
+    ) -> std::io::Result<(u16, Value)> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n",
@@ -186,7 +196,8 @@ pub fn all_orders(client: &mut Client) -> Vec<Value> {
 /// Runs `holdfast audit` over a stopped system; gives its exit and what it printed.
 pub fn audit(data: &Path) -> (ExitStatus, String) {
     let output = command(data).arg("audit").output().unwrap();
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     (output.status, text)
 }
 
@@ -197,10 +208,11 @@ impl Dice {
     /// Seeded by `HOLDFAST_TEST_SEED`, or by the time.
     #[allow(clippy::disallowed_methods, reason = "a seed for a test, and printed")]
     pub fn new() -> Self {
-        let seed = std::env::var("HOLDFAST_TEST_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-            u64::from(now.subsec_nanos()) | 1
-        });
+        let seed =
+            std::env::var("HOLDFAST_TEST_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| {
+                let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+                u64::from(now.subsec_nanos()) | 1
+            });
         println!("HOLDFAST_TEST_SEED={seed}");
         Self(seed)
     }

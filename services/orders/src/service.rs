@@ -30,6 +30,9 @@ use crate::sqlite::{SqliteOptions, SqliteOrders};
 use crate::store::OrderStore;
 use crate::usecase::{Parts, UseCases};
 
+/// The database in the data folder.
+pub const DATABASE_FILE: &str = "orders.db";
+
 /// Name of the service in health answers.
 const SERVICE: &str = "orders";
 
@@ -94,7 +97,7 @@ impl Database {
     /// # Errors
     /// See [`SqliteOrders::open`].
     pub async fn open_sqlite(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let sqlite = SqliteOrders::open(&SqliteOptions::new(data_dir.join("orders.db"))).await?;
+        let sqlite = SqliteOrders::open(&SqliteOptions::new(data_dir.join(DATABASE_FILE))).await?;
         let newest = sqlite
             .database()
             .read(|connection| {

@@ -197,6 +197,16 @@ impl Database {
     }
 }
 
+/// Writes a consistent copy of the database at `from`, which may be in use by another process, to a new file `to`.
+///
+/// # Errors
+/// If `from` cannot be read or `to` exists.
+pub fn snapshot(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let source = connect(from, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    source.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
+    Ok(())
+}
+
 /// Gives the connection back, also when a query panics.
 struct Lent<'r> {
     readers: &'r Readers,

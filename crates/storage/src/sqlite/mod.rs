@@ -10,7 +10,7 @@ mod schema;
 mod tail;
 mod writer;
 
-pub use database::{Database, Options};
+pub use database::{Database, Options, snapshot};
 pub use inbox::remove_parked;
 pub use schema::Migrations;
 pub use writer::WriteTx;

@@ -96,6 +96,21 @@ impl OrderReads for SqliteOrders {
             .await
     }
 
+    async fn scan(&self, after: Option<OrderId>, limit: usize) -> Result<Vec<Arc<Order>>, StoreError> {
+        self.database
+            .read(move |connection| {
+                let mut statement =
+                    connection.prepare_cached("SELECT id FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+                let mut rows = statement.query(params![after.map_or(-1, |id| id.key().as_i64()), limit])?;
+                let mut found = Vec::new();
+                while let Some(row) = rows.next()? {
+                    found.extend(order(connection, order_id(row.get(0)?)?)?);
+                }
+                Ok(found)
+            })
+            .await
+    }
+
     async fn outstanding(
         &self,
         before: Timestamp,

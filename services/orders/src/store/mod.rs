@@ -139,6 +139,9 @@ pub trait OrderReads: Send + Sync {
     /// the journal's records are gone.
     async fn timeline(&self, id: OrderId) -> Result<Option<Timeline>, StoreError>;
 
+    /// Up to `limit` orders after `after` (by id, oldest first), hidden ones too, in their newest states.
+    async fn scan(&self, after: Option<OrderId>, limit: usize) -> Result<Vec<Arc<Order>>, StoreError>;
+
     /// Up to `limit` orders after `after` (by id, oldest first) that wait for Products
     /// ([`crate::domain::outstanding_request`]) and have not changed since `before`. Says so correctly at the latest a
     /// second after the change.

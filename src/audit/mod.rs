@@ -1,0 +1,184 @@
+//! `holdfast audit`: whether the books balance, in the Products database and across both.
+//!
+//! Every product's balances must follow from its movements and open holds (contract, invariant 7), and what each order
+//! says of its stock must be what Products decided about it.
+
+mod cross;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use holdfast_orders::sqlite::{SqliteOptions, SqliteOrders};
+use holdfast_products::sqlite::SqliteProducts;
+use holdfast_storage::StoreError;
+use holdfast_storage::sqlite::snapshot;
+use serde_json::json;
+
+use crate::cli::RuntimeArgs;
+
+/// Findings that are printed; more are only counted.
+const SHOWN: usize = 50;
+
+/// Arguments of `holdfast audit`.
+#[derive(Args, Clone, Debug)]
+pub struct AuditArgs {
+    /// Folder of the databases.
+    #[arg(long, env = "DATA_DIR", default_value = "./data", value_name = "DIR")]
+    pub data_dir: PathBuf,
+
+    /// Print one JSON document, for programs.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Threads.
+    #[command(flatten)]
+    pub runtime: RuntimeArgs,
+}
+
+/// What was looked at, and what is wrong.
+#[derive(Debug)]
+struct Audit {
+    live: bool,
+    stock: holdfast_products::audit::Report,
+    orders: cross::Report,
+}
+
+impl Audit {
+    fn problems(&self) -> u64 {
+        self.stock.total_findings + self.orders.total_findings
+    }
+}
+
+/// Audits the databases in a folder and says on `out` what was found: exit code 0 if everything adds up, 1 if not.
+///
+/// A running system is audited on snapshots of its databases.
+///
+/// # Errors
+/// If there are no databases, or they cannot be read.
+pub async fn run(args: AuditArgs, out: &mut (dyn Write + Send)) -> anyhow::Result<ExitCode> {
+    let files = Files::in_folder(&args.data_dir)?;
+    let audit = match open(&files).await {
+        Ok(stores) => examine(stores, false).await?,
+        Err(StoreError::InUse(_)) => {
+            let folder = Scratch::make(&args.data_dir)?;
+            // Orders first: Products is then never behind what the orders say.
+            let copies = Files { orders: folder.0.join("orders.db"), products: folder.0.join("products.db") };
+            snapshot(&files.orders, &copies.orders)?;
+            snapshot(&files.products, &copies.products)?;
+            examine(open(&copies).await?, true).await?
+        }
+        Err(error) => return Err(error).context("opening the databases"),
+    };
+    if args.json {
+        print_json(&audit, out)?
+    } else {
+        print_text(&audit, out)?
+    }
+    Ok(if audit.problems() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+struct Files {
+    orders: PathBuf,
+    products: PathBuf,
+}
+
+impl Files {
+    fn in_folder(folder: &Path) -> anyhow::Result<Self> {
+        let files = Self {
+            orders: folder.join(holdfast_orders::service::DATABASE_FILE),
+            products: folder.join(holdfast_products::service::DATABASE_FILE),
+        };
+        for file in [&files.orders, &files.products] {
+            // Opening would make an empty one, and that would be clean.
+            if !file.is_file() {
+                bail!("{} is not there: is {} the data folder?", file.display(), folder.display());
+            }
+        }
+        Ok(files)
+    }
+}
+
+/// A folder for snapshots, removed when dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn make(data: &Path) -> anyhow::Result<Self> {
+        let folder = data.join(format!("audit-{}.tmp", std::process::id()));
+        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+struct Stores {
+    orders: Arc<SqliteOrders>,
+    products: SqliteProducts,
+}
+
+async fn open(files: &Files) -> Result<Stores, StoreError> {
+    let orders = SqliteOrders::open(&SqliteOptions::new(&files.orders)).await?;
+    Ok(Stores { orders, products: SqliteProducts::open(&files.products)? })
+}
+
+async fn examine(stores: Stores, live: bool) -> anyhow::Result<Audit> {
+    let stock = holdfast_products::audit::audit(&stores.products).await.context("reading the stock")?;
+    let orders =
+        cross::audit(&*stores.orders, &stores.products, live).await.context("comparing orders with stock")?;
+    stores.orders.database().close().await;
+    stores.products.close().await;
+    Ok(Audit { live, stock, orders })
+}
+
+fn print_text(audit: &Audit, out: &mut dyn Write) -> std::io::Result<()> {
+    let Audit { live, stock, orders } = audit;
+    if *live {
+        writeln!(out, "The system is running: these are snapshots of its databases.")?;
+    }
+    writeln!(
+        out,
+        "Looked at {} products, {} movements, {} open holds and {} orders, of which {} wait for an answer.",
+        stock.products, stock.movements, stock.holds, orders.orders, orders.waiting
+    )?;
+    let findings = stock.findings.iter().map(ToString::to_string);
+    let findings: Vec<String> = findings.chain(orders.findings.iter().map(ToString::to_string)).collect();
+    for finding in findings.iter().take(SHOWN) {
+        writeln!(out, "  WRONG: {finding}")?;
+    }
+    match audit.problems() {
+        0 => writeln!(
+            out,
+            "Clean: every balance follows from its movements, and every order has what it says."
+        ),
+        1 => writeln!(out, "1 problem."),
+        many => writeln!(out, "{many} problems."),
+    }
+}
+
+fn print_json(audit: &Audit, out: &mut dyn Write) -> std::io::Result<()> {
+    let Audit { live, stock, orders } = audit;
+    let document = json!({
+        "clean": audit.problems() == 0,
+        "live": live,
+        "products": stock.products,
+        "movements": stock.movements,
+        "holds": stock.holds,
+        "orders": orders.orders,
+        "waiting": orders.waiting,
+        "problems": audit.problems(),
+        "findings": {
+            "stock": stock.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "orders": orders.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        },
+    });
+    writeln!(out, "{document:#}")
+}
