@@ -95,7 +95,7 @@ impl Running {
         let payload = Event::about_order(id, 1, at, Body::StockReserved(body)).encode().into();
         let key = id.to_string().into();
         let outgoing = Outgoing { topic: Topic::InventoryReserved, key, payload, at, traceparent: None };
-        self.products.write(move |tx| tx.append(outgoing).map(drop).map_err(StoreError::from)).await.unwrap();
+        self.products.write(move |tx| tx.append(outgoing).map(drop)).await.unwrap();
     }
 
     async fn stop(self) {

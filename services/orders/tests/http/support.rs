@@ -16,7 +16,7 @@ use holdfast_service::http::{HttpOptions, finish};
 use holdfast_service::test_support::{TestClient, TestResponse};
 use holdfast_service::{Clock, ManualClock, Steps, TimeOrderedKeys};
 use holdfast_storage::sqlite::{Database, Migrations, Options};
-use holdfast_storage::{Inbox, Journal, Outgoing, Record, Seq, StoreError};
+use holdfast_storage::{Inbox, Journal, Outgoing, Record, Seq};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -117,7 +117,7 @@ impl World {
     pub(crate) async fn publish_raw(&self, topic: Topic, key: String, payload: impl Into<Bytes>) {
         let (key, payload, at) = (key.into(), payload.into(), self.clock.now());
         let outgoing = Outgoing { topic, key, payload, at, traceparent: None };
-        self.products.write(move |tx| tx.append(outgoing).map(drop).map_err(StoreError::from)).await.unwrap();
+        self.products.write(move |tx| tx.append(outgoing).map(drop)).await.unwrap();
     }
 
     /// Takes one batch in: whatever was published since.
