@@ -40,7 +40,7 @@ pub(super) struct AdjustStock {
     post, path = "/api/v1/products/{id}/adjust", tag = "stock", operation_id = "adjustStock",
     request_body = AdjustStock,
     params(
-        ("id" = String, Path, description = "The product's `_id`"),
+        ("id" = String, Path, description = "The product's `_id`", pattern = "^[0-9a-fA-F]{24}$"),
         ("Idempotency-Key" = String, Header, description = "Repeats the answer instead of the effect"),
     ),
     responses(

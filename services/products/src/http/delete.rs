@@ -22,7 +22,7 @@ pub(super) struct Deleted {
 /// It is no longer found or sold. Its holds and movements can still be read. Refused while stock of it is held.
 #[utoipa::path(
     delete, path = "/api/v1/products/{id}", tag = "products", operation_id = "deleteProduct",
-    params(("id" = String, Path, description = "The product's `_id`")),
+    params(("id" = String, Path, description = "The product's `_id`", pattern = "^[0-9a-fA-F]{24}$")),
     responses(
         (status = 200, description = "Deleted", body = SuccessBody<Deleted>),
         (status = 400, description = "`INVALID_ID`", body = ErrorBody),

@@ -13,7 +13,7 @@ use super::version::tagged;
 /// With its stock. The `ETag` is its version.
 #[utoipa::path(
     get, path = "/api/v1/products/{id}", tag = "products", operation_id = "getProduct",
-    params(("id" = String, Path, description = "The product's `_id`: 24 hexadecimal digits")),
+    params(("id" = String, Path, description = "The product's `_id`: 24 hexadecimal digits", pattern = "^[0-9a-fA-F]{24}$")),
     responses(
         (status = 200, description = "The product", body = SuccessBody<ProductData>,
          headers(("ETag" = String, description = "Its version, in quotes"))),

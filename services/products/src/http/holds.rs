@@ -66,7 +66,7 @@ pub(super) struct HoldList {
 /// Oldest first. The sum of their quantities is the product's `reserved`.
 #[utoipa::path(
     get, path = "/api/v1/products/{id}/holds", tag = "stock", operation_id = "listHolds",
-    params(("id" = String, Path, description = "The product's `_id`"), Stretch),
+    params(("id" = String, Path, description = "The product's `_id`", pattern = "^[0-9a-fA-F]{24}$"), Stretch),
     responses(
         (status = 200, description = "Open holds", body = HoldsAnswer),
         (status = 400, description = "`INVALID_ID`, `INVALID_QUERY`, `INVALID_CURSOR`", body = ErrorBody),

@@ -33,7 +33,7 @@ pub(super) struct ListQuery {
     search: Option<String>,
     /// `name`, `price`, `stock`, `rating` or `createdAt`; with a `-` before it for the opposite order. Without it: best
     /// match first for a search, otherwise by name.
-    #[param(example = "-price")]
+    #[param(pattern = "^-?(name|price|stock|rating|createdAt)$", example = "-price")]
     sort: Option<String>,
     /// From 1.
     #[param(minimum = 1, default = 1)]

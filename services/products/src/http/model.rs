@@ -31,7 +31,7 @@ pub(super) struct ProductBody {
     #[schema(value_type = String, example = "USD")]
     pub currency: Currency,
     /// What it is grouped by.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required)]
     pub category: Option<Category>,
     /// Available to sell: `onHand − reserved`. Never negative.
     #[schema(example = 50)]
@@ -45,19 +45,19 @@ pub(super) struct ProductBody {
     /// Whether any is available.
     pub in_stock: bool,
     /// The merchant's own code; unique.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required)]
     pub sku: Option<Sku>,
     /// Who makes it.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required)]
     pub brand: Option<Name>,
     /// Words to find it by.
     #[schema(value_type = Vec<String>)]
     pub tags: Vec<Tag>,
     /// Where its picture is.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required)]
     pub image_url: Option<ImageUrl>,
     /// 0 to 5 stars, by hundredths; absent ratings are `null`.
-    #[schema(minimum = 0, maximum = 5)]
+    #[schema(minimum = 0, maximum = 5, required)]
     pub rating: Option<f64>,
     /// How many rated it.
     pub review_count: u32,
@@ -144,6 +144,7 @@ pub(super) struct PageMeta {
 #[serde(rename_all = "camelCase")]
 pub(super) struct CursorMeta {
     /// Give it as `cursor` to get what follows; `null` at the end.
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 
@@ -178,7 +179,7 @@ pub(super) struct HoldBody {
     /// `event` or `http`.
     pub source: &'static str,
     /// When it ends by itself: never, today.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     pub expires_at: Option<Timestamp>,
     /// Since when.
     #[schema(value_type = String, format = DateTime)]

@@ -26,7 +26,7 @@ pub(super) struct MovementList {
 /// product stays.
 #[utoipa::path(
     get, path = "/api/v1/products/{id}/movements", tag = "stock", operation_id = "listMovements",
-    params(("id" = String, Path, description = "The product's `_id`"), Stretch),
+    params(("id" = String, Path, description = "The product's `_id`", pattern = "^[0-9a-fA-F]{24}$"), Stretch),
     responses(
         (status = 200, description = "Movements", body = MovementsAnswer),
         (status = 400, description = "`INVALID_ID`, `INVALID_QUERY`, `INVALID_CURSOR`", body = ErrorBody),

@@ -36,7 +36,7 @@ pub(super) struct Released {
 #[utoipa::path(
     post, path = "/api/v1/products/{id}/release", tag = "stock", operation_id = "releaseStock",
     request_body = StockRequest,
-    params(("id" = String, Path, description = "The product's `_id`")),
+    params(("id" = String, Path, description = "The product's `_id`", pattern = "^[0-9a-fA-F]{24}$")),
     responses(
         (status = 200, description = "Released, or nothing was held", body = SuccessBody<Released>),
         (status = 400, description = "`VALIDATION_FAILED`, `INVALID_JSON`, `INVALID_ID`", body = ErrorBody),

@@ -57,7 +57,7 @@ pub(super) struct Reserved {
 #[utoipa::path(
     post, path = "/api/v1/products/{id}/reserve", tag = "stock", operation_id = "reserveStock",
     request_body = StockRequest,
-    params(("id" = String, Path, description = "The product's `_id`")),
+    params(("id" = String, Path, description = "The product's `_id`", pattern = "^[0-9a-fA-F]{24}$")),
     responses(
         (status = 200, description = "Held", body = SuccessBody<Reserved>),
         (status = 400, description = "`VALIDATION_FAILED`, `INVALID_JSON`, `INVALID_ID`", body = ErrorBody),

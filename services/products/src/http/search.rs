@@ -25,6 +25,7 @@ pub(super) struct SearchQuery {
     #[param(minimum = 1, maximum = 200, default = 20)]
     limit: Option<u32>,
     /// As in the list; without it, best match first.
+    #[param(pattern = "^-?(name|price|stock|rating|createdAt)$")]
     sort: Option<String>,
 }
 

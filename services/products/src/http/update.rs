@@ -115,7 +115,7 @@ impl UpdateProduct {
     put, path = "/api/v1/products/{id}", tag = "products", operation_id = "updateProduct",
     request_body = UpdateProduct,
     params(
-        ("id" = String, Path, description = "The product's `_id`"),
+        ("id" = String, Path, description = "The product's `_id`", pattern = "^[0-9a-fA-F]{24}$"),
         ("If-Match" = Option<String>, Header, description = "The version that the change was made for"),
     ),
     responses(
