@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error;
 
-use crate::support::{Ledger, World, append, nonsense, order_id};
+use crate::support::{Ledger, World, append, nonsense, order_id, patient};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_carry_the_change_and_its_seq() {
@@ -159,6 +159,6 @@ async fn shutdown_says_goodbye_with_a_reason() {
         assert_eq!(client.next().await, Some(Err((1001, "server shutting down".to_owned()))));
     }
     drop(clients);
-    let report = world.lifecycle.wait().await;
+    let report = patient(world.lifecycle.wait()).await;
     assert!(report.is_clean(), "{report}");
 }

@@ -11,9 +11,9 @@ use holdfast_orders::live::LiveConfig;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use crate::support::World;
+use crate::support::{World, patient};
 
-const FILES: [&str; 3] = ["package.json", "package-lock.json", "live.test.mjs"];
+const SCRIPT: &str = "live.test.mjs";
 
 /// Longer than a slow machine takes to install one package or to run the script.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -53,29 +53,35 @@ fn controls(world: Weak<World>) -> Router {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_real_socket_io_client_works() {
-    let folder = install().await;
+    let installed = install().await;
+    // A copy of its own below `node_modules`, so that runs at the same time do not share it.
+    let folder = tempfile::tempdir_in(installed).unwrap();
+    std::fs::copy(source().join(SCRIPT), folder.path().join(SCRIPT)).unwrap();
     let world = World::start_with(LiveConfig::default(), controls).await;
     let mut node = Command::new("node");
-    node.arg("--test").arg("--test-reporter=spec").arg("live.test.mjs").current_dir(&folder);
+    node.arg("--test").arg("--test-reporter=spec").arg(SCRIPT).current_dir(folder.path());
     node.env("LIVE_URL", format!("http://{}", world.addr));
     run("node --test live.test.mjs", node).await;
     // The script's last act is a shutdown while it is connected.
-    let report = world.lifecycle.wait().await;
+    let report = patient(world.lifecycle.wait()).await;
     assert!(report.is_clean(), "{report}");
 }
 
-/// Installs the client beside a copy of the script, once for each lock file.
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/js")
+}
+
+/// Installs the client below the target folder, once for each lock file.
 async fn install() -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/js");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live-js");
     std::fs::create_dir_all(&folder).unwrap();
-    let lock = std::fs::read(source.join("package-lock.json")).unwrap();
+    let lock = std::fs::read(source().join("package-lock.json")).unwrap();
     let stamp = folder.join("installed");
-    for file in FILES {
-        std::fs::copy(source.join(file), folder.join(file)).unwrap();
-    }
-    if std::fs::read(&stamp).is_ok_and(|installed| installed == lock) {
+    if std::fs::read(&stamp).is_ok_and(|of| of == lock) {
         return folder;
+    }
+    for file in ["package.json", "package-lock.json"] {
+        std::fs::copy(source().join(file), folder.join(file)).unwrap();
     }
     let mut npm = Command::new("npm");
     npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder);
