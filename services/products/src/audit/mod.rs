@@ -1,5 +1,8 @@
 //! Checks that stock can be rebuilt from the ledger (contract, invariant 7), and says what cannot.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use holdfast_contract::ProductId;

@@ -5,6 +5,8 @@ mod list;
 mod read;
 mod rows;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::path::PathBuf;

@@ -21,36 +21,41 @@ pub(super) fn inconsistent(what: &str, why: impl Display) -> StoreError {
     StoreError::Inconsistent(format!("{what}: {why}"))
 }
 
+/// A column that has the type it must have.
+fn column<T: FromSql>(row: &Row<'_>, name: &str) -> Result<T, StoreError> {
+    row.get(name).map_err(|e| inconsistent(name, e))
+}
+
 /// A column whose text or number has to be proved.
 fn proved<T: FromSql, R, E: Display>(
     row: &Row<'_>,
-    column: &str,
+    name: &str,
     prove: impl FnOnce(T) -> Result<R, E>,
 ) -> Result<R, StoreError> {
-    prove(row.get(column)?).map_err(|e| inconsistent(column, e))
+    prove(column(row, name)?).map_err(|e| inconsistent(name, e))
 }
 
 fn proved_option<T: FromSql, R, E: Display>(
     row: &Row<'_>,
-    column: &str,
+    name: &str,
     prove: impl FnOnce(T) -> Result<R, E>,
 ) -> Result<Option<R>, StoreError> {
-    match row.get::<_, Option<T>>(column)? {
-        Some(value) => prove(value).map(Some).map_err(|e| inconsistent(column, e)),
+    match column::<Option<T>>(row, name)? {
+        Some(value) => prove(value).map(Some).map_err(|e| inconsistent(name, e)),
         None => Ok(None),
     }
 }
 
-pub(super) fn product_id(row: &Row<'_>, column: &str) -> Result<ProductId, StoreError> {
-    proved(row, column, |bytes: [u8; 12]| Ok::<_, &str>(ProductId::from_bytes(bytes)))
+pub(super) fn product_id(row: &Row<'_>, name: &str) -> Result<ProductId, StoreError> {
+    proved(row, name, |bytes: [u8; 12]| Ok::<_, &str>(ProductId::from_bytes(bytes)))
 }
 
-fn timestamp(row: &Row<'_>, column: &str) -> Result<Timestamp, StoreError> {
-    Ok(Timestamp::from_millis(row.get(column)?))
+fn timestamp(row: &Row<'_>, name: &str) -> Result<Timestamp, StoreError> {
+    Ok(Timestamp::from_millis(column(row, name)?))
 }
 
-fn movement_id(row: &Row<'_>, column: &str) -> Result<Option<MovementId>, StoreError> {
-    Ok(row.get::<_, Option<u64>>(column)?.map(MovementId))
+fn movement_id(row: &Row<'_>, name: &str) -> Result<Option<MovementId>, StoreError> {
+    Ok(column::<Option<u64>>(row, name)?.map(MovementId))
 }
 
 /// The columns of [`shelf`], from `products AS p JOIN stock AS s`.
@@ -70,8 +75,8 @@ pub(super) fn shelf(row: &Row<'_>) -> Result<Shelf, StoreError> {
         tags: proved(row, "tags", |t: String| serde_json::from_str(&t))?,
         image_url: proved_option(row, "image_url", |t: String| t.parse())?,
         rating: proved_option(row, "rating", Rating::from_hundredths)?,
-        review_count: row.get("review_count")?,
-        is_active: row.get("is_active")?,
+        review_count: column(row, "review_count")?,
+        is_active: column(row, "is_active")?,
     };
     let product = Product {
         id: product_id(row, "id")?,
@@ -79,15 +84,16 @@ pub(super) fn shelf(row: &Row<'_>) -> Result<Shelf, StoreError> {
         created_at: timestamp(row, "created_at")?,
         updated_at: timestamp(row, "updated_at")?,
     };
-    let (on_hand, reserved, version) = (row.get("on_hand")?, row.get("reserved")?, row.get("version")?);
+    let (on_hand, reserved, version) =
+        (column(row, "on_hand")?, column(row, "reserved")?, column(row, "version")?);
     let level = StockLevel::restore(on_hand, reserved, version)
         .map_err(|e| inconsistent(&format!("product {}", product.id), e))?;
     let last_movement = movement_id(row, "last_movement")?;
-    Ok(Shelf { product: Arc::new(product), level, last_movement, hidden: row.get("hidden")? })
+    Ok(Shelf { product: Arc::new(product), level, last_movement, hidden: column(row, "hidden")? })
 }
 
 fn owner(row: &Row<'_>) -> Result<Option<Owner>, StoreError> {
-    if let Some(key) = row.get::<_, Option<i64>>("reservation")? {
+    if let Some(key) = column::<Option<i64>>(row, "reservation")? {
         let key = Key::from_i64(key).ok_or_else(|| inconsistent("reservation", "is negative"))?;
         return Ok(Some(Owner::Reservation(ReservationId::new(key))));
     }
@@ -95,8 +101,8 @@ fn owner(row: &Row<'_>) -> Result<Option<Owner>, StoreError> {
 }
 
 pub(super) fn movement(row: &Row<'_>) -> Result<LedgerMovement, StoreError> {
-    let id = MovementId(row.get("id")?);
-    let kind = row.get("kind")?;
+    let id = MovementId(column(row, "id")?);
+    let kind = column(row, "kind")?;
     let name = row.get_ref("product_name")?.as_str().map_err(|e| inconsistent("product_name", e))?;
     Ok(LedgerMovement {
         id,
@@ -104,26 +110,26 @@ pub(super) fn movement(row: &Row<'_>) -> Result<LedgerMovement, StoreError> {
         product: product_id(row, "product")?,
         product_name: Name::new(name).map_err(|e| inconsistent("product_name", e))?,
         owner: owner(row)?,
-        line_id: row.get::<_, Option<u16>>("line")?.map(LineId),
+        line_id: column::<Option<u16>>(row, "line")?.map(LineId),
         kind: codes::kind_of(kind).ok_or_else(|| inconsistent(&id.to_string(), "unknown kind"))?,
-        on_hand_delta: row.get("on_hand_delta")?,
-        reserved_delta: row.get("reserved_delta")?,
+        on_hand_delta: column(row, "on_hand_delta")?,
+        reserved_delta: column(row, "reserved_delta")?,
         hold: movement_id(row, "hold")?.map(HoldId),
-        balances: Balances::new(row.get("on_hand")?, row.get("reserved")?),
+        balances: Balances::new(column(row, "on_hand")?, column(row, "reserved")?),
         cause: proved(row, "cause", |t: String| t.parse().map_err(|()| format!("not a cause: {t}")))?,
         at: timestamp(row, "at")?,
     })
 }
 
 pub(super) fn hold(row: &Row<'_>) -> Result<Hold, StoreError> {
-    let id = HoldId(MovementId(row.get("id")?));
+    let id = HoldId(MovementId(column(row, "id")?));
     Ok(Hold {
         id,
         product: product_id(row, "product")?,
         owner: owner(row)?.ok_or_else(|| inconsistent(&id.to_string(), "belongs to nobody"))?,
-        line_id: LineId(row.get("line")?),
+        line_id: LineId(column(row, "line")?),
         quantity: proved(row, "quantity", Quantity::new)?,
-        consumed: row.get("consumed")?,
+        consumed: column(row, "consumed")?,
         at: timestamp(row, "at")?,
     })
 }
@@ -132,9 +138,9 @@ pub(super) fn http_reservation(row: &Row<'_>) -> Result<HttpReservation, StoreEr
     let order = proved(row, "http_order", |t: String| OrderRef::new(&t))?;
     let missing = || inconsistent(&format!("HTTP reservation of {order}"), "is incomplete");
     let quantity = proved_option(row, "quantity", Quantity::new)?;
-    let new_stock = row.get::<_, Option<u64>>("new_stock")?;
+    let new_stock = column::<Option<u64>>(row, "new_stock")?;
     let hold = movement_id(row, "hold")?.map(HoldId);
-    let state = match row.get("state")? {
+    let state = match column(row, "state")? {
         codes::HTTP_HELD => HttpState::Held {
             quantity: quantity.ok_or_else(missing)?,
             hold: hold.ok_or_else(missing)?,
@@ -172,12 +178,12 @@ pub(super) fn decision(row: &Row<'_>) -> Result<DecisionRow, StoreError> {
     let key = proved(row, "id", |key| Key::from_i64(key).ok_or("is negative"))?;
     Ok(DecisionRow {
         id: ReservationId::new(key),
-        number: row.get("number")?,
+        number: column(row, "number")?,
         at: timestamp(row, "at")?,
-        state: row.get("state")?,
-        first: row.get("first_movement")?,
-        count: row.get("movements")?,
-        detail: row.get("detail")?,
+        state: column(row, "state")?,
+        first: column(row, "first_movement")?,
+        count: column(row, "movements")?,
+        detail: column(row, "detail")?,
     })
 }
 

@@ -1,0 +1,98 @@
+//! Poison stops nobody.
+
+use holdfast_contract::event::Body;
+use holdfast_contract::stock::RejectReason;
+use holdfast_contract::{OrderStatus, Topic};
+use holdfast_storage::ParkedId;
+
+use super::super::ParkedError;
+use super::rig::{Rig, order};
+
+#[tokio::test]
+async fn invariant_8_poison_in_a_batch_parks_its_order_and_no_other() {
+    let mut rig = Rig::new().await;
+    rig.stock(1, 10).await;
+    rig.reserve(1, &[(1, 1)]).await;
+    rig.poison(Topic::InventoryReserve, 2).await;
+    rig.reserve(2, &[(1, 1)]).await;
+    rig.reserve(3, &[(1, 1)]).await;
+    rig.catch_up().await;
+    assert_eq!(rig.balances(1).await, (10, 2));
+    let parked = rig.parked().await;
+    assert_eq!(parked.len(), 2);
+    assert_eq!(rig.payloads(Topic::InventoryReserveDlq).await.len(), 1, "a copy for others");
+    // Behind it, in a later batch and after a restart.
+    rig.restart().await;
+    rig.reserve(2, &[(1, 1)]).await;
+    rig.catch_up().await;
+    assert_eq!(rig.parked().await.len(), 3);
+    assert_eq!(rig.balances(1).await, (10, 2));
+}
+
+#[tokio::test]
+async fn invariant_8_replay_stops_at_what_is_still_poison_and_discarding_it_rejects_the_order() {
+    let mut rig = Rig::new().await;
+    rig.stock(1, 10).await;
+    rig.poison(Topic::InventoryReserve, 2).await;
+    rig.reserve(2, &[(1, 1)]).await;
+    rig.catch_up().await;
+    let [first, second] = &rig.parked().await[..] else { panic!("two are parked") };
+    let replay = rig.decider.replay_parked(second.id).await.unwrap();
+    assert_eq!(replay.replayed, 0);
+    assert!(replay.stuck.is_some());
+    assert_eq!(rig.parked().await[0].attempts, 1);
+
+    rig.decider.discard_parked(first.id).await.unwrap();
+    let said = rig.said(Topic::InventoryRejected).await;
+    assert_eq!(said[0].head.order_id, Some(order(2)));
+    assert!(matches!(&said[0].body, Body::StockRejected(r) if r.reason == RejectReason::ProcessingFailed));
+    // The one behind it is replayed, and finds the order decided.
+    assert_eq!(rig.decider.replay_parked(second.id).await.unwrap().replayed, 1);
+    assert_eq!(rig.payloads(Topic::InventoryRejected).await.len(), 2);
+    assert_eq!(rig.balances(1).await, (10, 0));
+    assert!(rig.parked().await.is_empty());
+    assert_eq!(rig.decider.discard_parked(first.id).await, Err(ParkedError::NotParked));
+    assert_eq!(rig.decider.replay_parked(ParkedId(99)).await, Err(ParkedError::NotParked));
+    // Nothing is parked any more, so the order's messages pass again.
+    rig.reserve(2, &[(1, 1)]).await;
+    rig.catch_up().await;
+    assert!(rig.parked().await.is_empty());
+    assert_eq!(rig.payloads(Topic::InventoryRejected).await.len(), 3);
+}
+
+#[tokio::test]
+async fn invariant_8_a_release_passes_a_parked_reserve_and_wins() {
+    let mut rig = Rig::new().await;
+    rig.stock(1, 10).await;
+    rig.poison(Topic::InventoryReserve, 2).await;
+    rig.reserve(2, &[(1, 1)]).await;
+    rig.release(2, false).await;
+    rig.catch_up().await;
+    assert_eq!(rig.payloads(Topic::InventoryReleased).await.len(), 1);
+    let parked = rig.parked().await;
+    rig.decider.discard_parked(parked[0].id).await.unwrap();
+    rig.decider.replay_parked(parked[1].id).await.unwrap();
+    assert_eq!(rig.balances(1).await, (10, 0));
+    assert!(rig.said(Topic::InventoryRejected).await.is_empty());
+    let said = rig.payloads(Topic::InventoryReleased).await;
+    assert_eq!(said.len(), 3);
+    assert!(said.iter().all(|s| *s == said[0]));
+}
+
+#[tokio::test]
+async fn invariant_8_a_parked_shipment_does_not_stop_the_release() {
+    let mut rig = Rig::new().await;
+    rig.stock(1, 10).await;
+    rig.reserve(1, &[(1, 2)]).await;
+    rig.catch_up().await;
+    rig.poison(Topic::OrderStatusChanged, 1).await;
+    rig.status(1, OrderStatus::Shipped).await;
+    rig.release(1, true).await;
+    rig.catch_up().await;
+    assert_eq!(rig.balances(1).await, (10, 0));
+    let parked = rig.parked().await;
+    rig.decider.discard_parked(parked[0].id).await.unwrap();
+    rig.decider.replay_parked(parked[1].id).await.unwrap();
+    assert_eq!(rig.balances(1).await, (10, 0));
+    assert!(rig.parked().await.is_empty());
+}

@@ -1,0 +1,54 @@
+//! The suite against SQLite, and what only SQLite has.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tempfile::TempDir;
+
+use super::SqliteProducts;
+use crate::suite::{self, Harness, Opened};
+
+struct Files(TempDir);
+
+#[async_trait]
+impl Harness for Files {
+    async fn open(&self, n: u32) -> Opened {
+        let store = SqliteProducts::open(self.0.path().join(format!("{n}.db"))).unwrap();
+        Opened { journal: store.journal(), store: Arc::new(store) }
+    }
+}
+
+#[tokio::test]
+async fn conforms() {
+    suite::run(&Files(TempDir::new().unwrap())).await;
+}
+
+#[tokio::test]
+async fn broken_rows_are_inconsistent_and_never_served() {
+    use holdfast_contract::ProductId;
+    use holdfast_storage::StoreError;
+
+    use crate::store::StockReads;
+
+    let folder = TempDir::new().unwrap();
+    let store = SqliteProducts::open(folder.path().join("products.db")).unwrap();
+    let id = ProductId::from_bytes([1; 12]);
+    for (currency, price, tags) in [("usd", 1, "[]"), ("USD", -1, "[]"), ("USD", 1, "{}")] {
+        let broken = store
+            .database()
+            .write(move |tx| {
+                tx.connection().execute_batch("DELETE FROM products; DELETE FROM stock;")?;
+                tx.connection().execute(
+                    "INSERT INTO products (id, name, description, price, currency, tags, review_count, is_active,
+                                           created_at, updated_at) VALUES (?1, 'x', '', ?2, ?3, ?4, 0, 1, 0, 0)",
+                    rusqlite::params![id.as_bytes(), price, currency, tags],
+                )?;
+                tx.connection().execute("INSERT INTO stock VALUES (?1, 1, 0, 1, 1, NULL)", [id.as_bytes()])?;
+                Ok::<_, StoreError>(())
+            })
+            .await;
+        broken.unwrap();
+        let read = store.shelves(vec![id]).await;
+        assert!(matches!(read, Err(StoreError::Inconsistent(_))), "{read:?}");
+    }
+}
