@@ -41,7 +41,8 @@ pub(super) struct AdjustStock {
     request_body = AdjustStock,
     params(
         ("id" = String, Path, description = "The product's `_id`", pattern = "^[0-9a-fA-F]{24}$"),
-        ("Idempotency-Key" = String, Header, description = "Repeats the answer instead of the effect"),
+        ("Idempotency-Key" = String, Header, pattern = "^[!-~]{1,255}$",
+         description = "Repeats the answer instead of the effect"),
     ),
     responses(
         (status = 200, description = "The product after the correction", body = SuccessBody<ProductData>),

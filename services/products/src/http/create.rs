@@ -32,14 +32,14 @@ pub(super) struct CreateProduct {
     name: Name,
     /// More about it.
     #[serde(default, deserialize_with = "given")]
-    #[schema(max_length = 5000)]
+    #[schema(value_type = String, required = false, max_length = 5000)]
     description: Option<String>,
     /// What one costs, in units of the currency: at most as many decimals as it has.
     #[schema(value_type = f64, minimum = 0, example = 69)]
     price: Decimal,
     /// May be named, but must be the shop's.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, example = "USD")]
+    #[schema(value_type = String, required = false, pattern = "^[A-Z]{3}$", example = "USD")]
     currency: Option<Currency>,
     /// What it is grouped by.
     #[serde(default)]
@@ -55,11 +55,11 @@ pub(super) struct CreateProduct {
     brand: Option<Name>,
     /// Words to find it by.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<Vec<String>>, max_items = 30)]
+    #[schema(value_type = Vec<String>, required = false, max_items = 30)]
     tags: Option<Vec<Tag>>,
     /// Where its picture is: an http(s) address, or a path that starts with `/`.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 2000)]
+    #[schema(value_type = Option<String>, max_length = 2000, pattern = "^(https?://|/)")]
     image_url: Option<ImageUrl>,
     /// 0 to 5 stars, at most two decimals.
     #[serde(default)]
@@ -67,13 +67,15 @@ pub(super) struct CreateProduct {
     rating: Option<f64>,
     /// How many rated it.
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = u32, required = false)]
     review_count: Option<u32>,
     /// Whether it can be ordered; `true` unless said otherwise.
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = bool, required = false)]
     is_active: Option<bool>,
     /// How much of it there is: its first movement, `received`.
     #[serde(default, deserialize_with = "given")]
-    #[schema(minimum = 0)]
+    #[schema(value_type = u64, required = false, minimum = 0, maximum = 1_000_000_000_000_u64)]
     stock: Option<u64>,
 }
 
@@ -107,7 +109,8 @@ fn answer(view: &ProductView) -> StoredAnswer {
 #[utoipa::path(
     post, path = "/api/v1/products", tag = "products", operation_id = "createProduct",
     request_body = CreateProduct,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats the answer instead of the effect")),
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$",
+         description = "Repeats the answer instead of the effect")),
     responses(
         (status = 201, description = "The product", body = SuccessBody<ProductData>),
         (status = 400, description = "`VALIDATION_FAILED`, `INVALID_JSON`, `INVALID_IDEMPOTENCY_KEY`", body = ErrorBody),

@@ -22,6 +22,7 @@ pub(super) struct Stretch {
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u16>,
     /// `meta.nextCursor` of the stretch before it.
+    #[param(pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
 }
 

@@ -33,7 +33,7 @@ pub(super) struct UpdateProduct {
     price: Option<Decimal>,
     /// May be named, but must be the shop's.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = String, required = false)]
+    #[schema(value_type = String, required = false, pattern = "^[A-Z]{3}$")]
     currency: Option<Currency>,
     /// What it is grouped by.
     #[serde(default, deserialize_with = "given")]
@@ -53,7 +53,7 @@ pub(super) struct UpdateProduct {
     tags: Option<Vec<Tag>>,
     /// Where its picture is: an http(s) address, or a path that starts with `/`.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, max_length = 2000)]
+    #[schema(value_type = Option<String>, max_length = 2000, pattern = "^(https?://|/)")]
     image_url: Option<Option<ImageUrl>>,
     /// 0 to 5 stars, at most two decimals.
     #[serde(default, deserialize_with = "given")]
