@@ -16,8 +16,9 @@ use super::{BASE, Route, State, errors};
 use crate::domain::Command;
 use crate::usecase::{ChangeRequest, Outcome};
 
-/// Why; the whole body may be left out.
+/// Why; the whole body may be left out, or be `null`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = CancelOrder)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cancel {
     /// Kept as `cancelReason`.
@@ -54,9 +55,9 @@ pub(super) async fn handle(
     Extract(cases): State,
     PathId(OrderRef(id)): PathId<OrderRef>,
     head: Head,
-    body: MaybeJson<Cancel>,
+    body: MaybeJson<Option<Cancel>>,
 ) -> Result<Response, ApiError> {
-    let Cancel { reason } = body.value.unwrap_or_default();
+    let Cancel { reason } = body.value.flatten().unwrap_or_default();
     let expected = head.expected(None)?;
     let asked = head.ask(&cases, || format!("PATCH {BASE}/{id}/cancel"), &body.raw)?;
     // Whether the caller may, the use case sees once it has the order.

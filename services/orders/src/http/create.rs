@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::asked::{Head, answered, tag};
 use super::input::{self, PaymentMethodInput, Problems};
-use super::schema::{AddressBody, OrderData, PaymentMethodWord};
+use super::schema::{self, AddressBody, OrderData};
 use super::{BASE, Route, State, errors};
 use crate::domain::{Address, Draft, DraftItem, MAX_LINES, Metadata};
 
@@ -34,7 +34,7 @@ pub(super) struct CreateOrder {
     #[schema(value_type = AddressBody)]
     shipping_address: Address,
     /// A name, or its code: 1 credit_card, 2 debit_card, 3 upi, 4 net_banking, 5 wallet, 6 cash_on_delivery, 7 stripe.
-    #[schema(value_type = PaymentMethodWord, example = "credit_card")]
+    #[schema(schema_with = schema::payment_method_input)]
     payment_method: PaymentMethodInput,
     /// Whatever the client wants to keep with it, up to 16 KiB of JSON.
     #[schema(value_type = Option<Object>)]

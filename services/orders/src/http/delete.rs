@@ -18,6 +18,7 @@ use crate::usecase::{ChangeRequest, Outcome};
 
 /// `data` of the answer.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OrderDeleted)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Deleted {
     /// Which order.

@@ -18,6 +18,7 @@ use crate::usecase::{Answer, ChangeRequest, Outcome};
 
 /// What is to be changed; at least one of address and metadata.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = EditOrder)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Edit {
     /// The new address, whole. Possible until the order is shipped.

@@ -8,8 +8,8 @@ use holdfast_service::http::{ApiError, cursor, ok_raw_meta, raw_list};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::errors;
 use super::input::StatusParameter;
+use super::{errors, schema};
 use crate::domain::view;
 use crate::store::{Cursor, ListQuery, Search, SortBy, SortOrder};
 use crate::usecase::UseCases;
@@ -23,7 +23,7 @@ const MAX_LIMIT: u16 = 200;
 #[into_params(parameter_in = Query)]
 pub(super) struct ListParams {
     /// Only orders with this status: 1 to 5, or a name such as `cancelled`.
-    #[param(value_type = Option<String>, example = "cancelled")]
+    #[param(schema_with = schema::status_parameter, example = "cancelled")]
     status: Option<StatusParameter>,
     /// Only this user's orders.
     #[param(value_type = Option<String>, max_length = 128)]
@@ -32,10 +32,10 @@ pub(super) struct ListParams {
     #[param(max_length = 100, example = "test prod")]
     search: Option<String>,
     /// `date` (the default) or `amount`.
-    #[param(value_type = Option<String>, example = "date")]
+    #[param(schema_with = schema::sort_by, example = "date")]
     sort_by: Option<SortByParameter>,
     /// `desc` (the default) or `asc`.
-    #[param(value_type = Option<String>, example = "desc")]
+    #[param(schema_with = schema::sort_order, example = "desc")]
     sort_order: Option<SortOrderParameter>,
     /// Orders on the page.
     #[param(minimum = 1, maximum = 200, default = 50)]

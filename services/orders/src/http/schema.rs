@@ -1,9 +1,11 @@
 //! The shapes of answers, for the API document. Orders are written by [`crate::domain::view`], not by these; the tests
 //! hold what is written against them.
 
+use holdfast_contract::{OrderStatus, PaymentMethod};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, OneOfBuilder, Schema, Type};
 
 /// An order.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -230,4 +232,108 @@ pub struct OrderList {
     pub data: OrdersData,
     /// Where it goes on.
     pub meta: ListMeta,
+}
+
+/// A movement of stock, as an answer of Products carries it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = StockMovement)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MovementBody {
+    /// Unique in the Products service.
+    pub movement_id: String,
+    /// Which product.
+    #[schema(example = "64f0c2a1b2c3d4e5f6a7b8c9")]
+    pub product_id: String,
+    /// Its name at the time.
+    pub product_name: String,
+    /// The order's line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line_id: Option<u16>,
+    /// Why it moved.
+    #[schema(example = "reserved")]
+    pub kind: String,
+    /// Change of what is physically there.
+    pub on_hand_delta: i64,
+    /// Change of what is held.
+    #[schema(example = 2)]
+    pub reserved_delta: i64,
+    /// The hold that was opened or closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_id: Option<String>,
+    /// Where.
+    #[schema(example = "default")]
+    pub location_id: String,
+    /// The balances after it.
+    pub balances: BalancesBody,
+    /// When.
+    #[schema(format = DateTime)]
+    pub at: String,
+}
+
+/// A product's balances.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = StockBalances)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BalancesBody {
+    /// Available to sell.
+    #[schema(example = 48)]
+    pub stock: i64,
+    /// Held for orders.
+    #[schema(example = 2)]
+    pub reserved: i64,
+    /// Physically there.
+    #[schema(example = 50)]
+    pub on_hand: i64,
+}
+
+fn code(last: usize) -> Object {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(last)).build()
+}
+
+fn word(words: impl IntoIterator<Item = String>) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
+}
+
+/// A status in a body: its number or its name.
+pub(super) fn status_input() -> Schema {
+    let names = OrderStatus::ALL.map(|status| status.name().to_owned());
+    OneOfBuilder::new()
+        .item(code(OrderStatus::ALL.len()))
+        .item(word(names))
+        .description(Some("1 to 5, or the name."))
+        .examples([json!(5), json!("cancelled")])
+        .build()
+        .into()
+}
+
+/// A status in a query, where numbers are text.
+pub(super) fn status_parameter() -> Schema {
+    let codes = OrderStatus::ALL.map(|status| status.code().to_string());
+    word(codes.into_iter().chain(OrderStatus::ALL.map(|status| status.name().to_owned()))).into()
+}
+
+/// What a list is sorted by.
+pub(super) fn sort_by() -> Schema {
+    word(["date", "amount"].map(str::to_owned)).into()
+}
+
+/// In which direction.
+pub(super) fn sort_order() -> Schema {
+    word(["desc", "asc"].map(str::to_owned)).into()
+}
+
+/// A payment method in a body: its name, or its code as a number or as text.
+pub(super) fn payment_method_input() -> Schema {
+    let names = PaymentMethod::ALL.iter().map(|method| method.as_str().to_owned());
+    let codes = (1..=PaymentMethod::ALL.len()).map(|code| code.to_string());
+    OneOfBuilder::new()
+        .item(word(names.chain(codes)))
+        .item(code(PaymentMethod::ALL.len()))
+        .description(Some(
+            "A name, or its code: 1 credit_card, 2 debit_card, 3 upi, 4 net_banking, 5 wallet, 6 cash_on_delivery, \
+             7 stripe.",
+        ))
+        .examples([json!("credit_card"), json!(1)])
+        .build()
+        .into()
 }

@@ -11,17 +11,18 @@ use utoipa::ToSchema;
 
 use super::asked::{Head, answered};
 use super::input::{OrderRef, StatusInput};
-use super::schema::OrderBody;
+use super::schema::{self, OrderBody};
 use super::{BASE, Route, State, errors};
 use crate::domain::{Command, TrackingNumber};
 use crate::usecase::{ChangeRequest, Outcome};
 
 /// Where to, and what is known about it.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = SetOrderStatus)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct SetStatus {
     /// 1 to 5, or a name such as `cancelled`.
-    #[schema(value_type = Object, example = 5)]
+    #[schema(schema_with = schema::status_input)]
     status: StatusInput,
     /// Why; kept as `cancelReason` when cancelling.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 500)]
@@ -33,6 +34,7 @@ pub(super) struct SetStatus {
 
 /// `data` of the answer.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = OrderStatusData)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct StatusChanged {
     /// The order as it is now.

@@ -18,7 +18,7 @@ pub(super) struct StatusesData {
 
 /// A status.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = OrderStatus)]
+#[schema(as = OrderStatusInfo)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StatusBody {
     /// Its number.

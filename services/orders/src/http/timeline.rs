@@ -59,7 +59,7 @@ pub(super) struct StepBody {
     stock_status: StockStatus,
     /// What moved in stock, as the answer says.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<super::schema::MovementBody>)]
     movements: Vec<Movement>,
     /// Events that it sent.
     events: Vec<EventBody>,
@@ -69,6 +69,7 @@ pub(super) struct StepBody {
 
 /// Why a step happened.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TimelineCause)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(super) enum CauseBody {
     /// Somebody asked for it.
@@ -96,6 +97,7 @@ pub(super) enum CauseBody {
 
 /// An event with its place on the bus.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TimelineEvent)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EventBody {
     /// Its type.
@@ -112,6 +114,7 @@ pub(super) struct EventBody {
 
 /// A live message.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TimelineLive)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LiveBody {
     /// Which.

@@ -1,9 +1,12 @@
 //! `Idempotency-Key` (contract §2).
 
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use holdfast_contract::Topic;
 use holdfast_orders::http::BASE;
 use holdfast_orders::store::Idempotency;
 use holdfast_service::Clock;
+use holdfast_service::http::idempotency::IDEMPOTENCY_KEY;
+use holdfast_service::http::{Caller, IdempotencyKey, IdempotencyScope};
 use holdfast_service::test_support::TestResponse;
 use serde_json::{Value, json};
 
@@ -74,6 +77,22 @@ async fn eight_at_once_make_one_order() {
     assert_eq!(world.client.get(BASE).send().await.json["meta"]["total"], 1);
     // "Running" is over with the request that ran.
     assert_eq!(post(&world, "k1", &body).await.status, 201);
+}
+
+#[tokio::test]
+async fn while_the_first_runs_the_second_is_told_to_come_back() {
+    let world = World::new().await;
+    let headers =
+        HeaderMap::from_iter([(HeaderName::from_static(IDEMPOTENCY_KEY), HeaderValue::from_static("k1"))]);
+    let key = IdempotencyKey::from_headers(&headers).unwrap().unwrap();
+    let scope = IdempotencyScope::new(Caller::open().subject(), "POST /api/v1/orders", &key);
+    let first = world.cases.once(scope, [0; 32]).unwrap();
+    let second = post(&world, "k1", &order()).await;
+    assert_eq!((second.status.as_u16(), second.code()), (409, "IDEMPOTENCY_IN_PROGRESS"));
+    assert_eq!((second.header("retry-after"), &second.json["retryAfter"]), (Some("1"), &json!(1)));
+    assert_eq!(post(&world, "k2", &order()).await.status, 201);
+    drop(first);
+    assert_eq!(post(&world, "k1", &order()).await.status, 201);
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ const NONE: Migrations = Migrations { component: "test", steps: &[] };
 pub(crate) struct World {
     pub(crate) client: TestClient,
     pub(crate) store: Arc<SqliteOrders>,
+    pub(crate) cases: Arc<UseCases>,
     pub(crate) answers: Answers,
     pub(crate) clock: ManualClock,
     /// What Products would write to.
@@ -46,19 +47,28 @@ impl World {
         let clock = ManualClock::default();
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let steps = Steps::new(shared.clone());
-        let cases = UseCases::new(Parts {
+        let cases = Arc::new(UseCases::new(Parts {
             store: store.clone(),
             clock: shared.clone(),
             keys: Arc::new(TimeOrderedKeys::new(shared.clone(), 7)),
             currency: Currency::USD,
             steps: steps.clone(),
-        });
+        }));
         let inbox: Arc<dyn Inbox> = store.database().clone();
         let answers = Answers::new(store.clone(), inbox.clone(), shared, steps);
         let bus = EmbeddedBus::new(vec![store.database().clone(), products.clone()]);
         let consumer = bus.subscribe(ORDERS_GROUP, Topic::TO_ORDERS, inbox).await.unwrap();
-        let client = TestClient::new(finish(http::router(Arc::new(cases)), HttpOptions::default()));
-        Self { client, store, answers, clock, products, consumer: Mutex::new(consumer), _folder: folder }
+        let client = TestClient::new(finish(http::router(cases.clone()), HttpOptions::default()));
+        Self {
+            client,
+            store,
+            cases,
+            answers,
+            clock,
+            products,
+            consumer: Mutex::new(consumer),
+            _folder: folder,
+        }
     }
 
     /// Places an order of two of [`PRODUCT`]; gives its JSON.

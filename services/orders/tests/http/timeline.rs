@@ -51,6 +51,8 @@ async fn every_step_says_when_why_and_what_it_sent() {
     );
     assert_eq!((&steps[1]["stockStatus"], &steps[1]["status"]), (&json!("reserved"), &json!(1)));
     let movement = &steps[1]["movements"][0];
+    // Unknown fields are refused there, so a field that is not documented fails here.
+    serde_json::from_value::<holdfast_orders::http::schema::MovementBody>(movement.clone()).unwrap();
     assert_eq!(
         (&movement["kind"], &movement["reservedDelta"], &movement["productName"]),
         (&json!("reserved"), &json!(2), &json!("Test Product"))
