@@ -196,3 +196,28 @@ fn the_bare_server_ends_with_its_input() {
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn the_program_measures_the_whole_system_that_it_starts() {
+    let output = Command::new(executable())
+        .args(["bench", "--ceiling", "--hot-vs-spread", "--rounds", "1", "--orders", "200", "--warm-up", "0"])
+        .args(["--products", "5", "--lines", "2", "--connections", "4", "--json"])
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success(), "{report:#}");
+    let names: Vec<&str> =
+        report["runs"].as_array().unwrap().iter().map(|r| r["subject"].as_str().unwrap()).collect();
+    assert_eq!(names, ["ceiling", "accept", "full", "full-hot"]);
+    for (run, decided) in [(0, Value::Null), (1, Value::Null), (2, json!(200)), (3, json!(200))] {
+        assert_eq!(
+            (&report["runs"][run]["accepted"], &report["runs"][run]["decided"]),
+            (&json!(200), &decided)
+        );
+    }
+    for ratio in ["acceptToCeiling", "fullToCeiling", "hotToSpread"] {
+        assert!(report["ratios"][ratio]["median"].is_number(), "{report:#}");
+    }
+    assert!(report["machine"]["flushMicros"].is_number());
+}
