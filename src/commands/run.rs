@@ -84,7 +84,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     if args.exit_with_stdin {
         let asked = lifecycle.clone();
         lifecycle.spawn("standard input", async move {
-            input_closed().await;
+            asked.drain_token().run_until_cancelled(input_closed()).await;
             asked.shutdown();
         });
     }
