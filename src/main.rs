@@ -1,5 +1,6 @@
 //! The program `holdfast`.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -11,7 +12,18 @@ use holdfast_service::config::load_env_file;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> anyhow::Result<ExitCode> {
+fn main() -> ExitCode {
+    match start() {
+        Ok(code) => code,
+        Err(error) => {
+            // A chain of causes for a person, never a backtrace. If it cannot be written, the exit code has to do.
+            let _ = writeln!(std::io::stderr(), "holdfast: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn start() -> anyhow::Result<ExitCode> {
     // Before any thread, and before the arguments, which take their defaults from the environment.
     load_env_file(".env")?;
     let cli = Cli::parse();
