@@ -138,7 +138,7 @@ async fn start(
         store: Arc::clone(products_db),
         bus: Arc::clone(&bus),
         server,
-        http: HttpOptions::from_args(common)?,
+        http: HttpOptions::from_args(common, args.products.products_addr)?,
         clock: Arc::clone(&clock),
         keys: Arc::new(TimeOrderedKeys::with_random_instance(Arc::clone(&clock))),
         steps: steps.clone(),

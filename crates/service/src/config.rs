@@ -9,6 +9,8 @@ use clap::{Args, ValueEnum};
 use holdfast_contract::Currency;
 use thiserror::Error;
 
+use crate::http::AllowedHosts;
+
 /// Where the orders service listens.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Orders service")]
@@ -130,6 +132,19 @@ pub struct CommonArgs {
         help_heading = "HTTP"
     )]
     pub cors_origins: String,
+
+    /// Host names that requests may call by beside the loopback ones, comma-separated; `*` allows any. Not set: any if
+    /// others than this machine can reach it, else none. Keeps web pages from reaching it under a name of their own.
+    #[arg(
+        long,
+        env = "ALLOWED_HOSTS",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "NAME,…",
+        help_heading = "HTTP",
+        value_parser = AllowedHosts::parse
+    )]
+    pub allowed_hosts: AllowedHosts,
 
     /// What to log: a level (error, warn, info, debug, trace), or `target=level` pairs separated by commas.
     #[arg(long, env = "LOG", default_value = "info", value_name = "FILTER", help_heading = "Logging")]
@@ -277,6 +292,7 @@ mod tests {
         assert_eq!(cli.common.redecide_after(), Duration::from_secs(60));
         assert_eq!(cli.common.journal_retention(), Duration::from_secs(7 * 24 * 3600));
         assert_eq!(cli.common.log_format, LogFormat::Auto);
+        assert_eq!(cli.common.allowed_hosts, AllowedHosts::ByAddress);
     }
 
     #[test]
@@ -298,6 +314,7 @@ mod tests {
             ["--currency", "dollars"],
             ["--max-connections", "0"],
             ["--log-format", "xml"],
+            ["--allowed-hosts", "http://shop.example"],
             ["--shutdown-seconds", "-1"],
         ] {
             assert!(parse(&wrong).is_err(), "{wrong:?}");

@@ -69,7 +69,7 @@ impl Settings {
             redecide_after: common.redecide_after(),
             keep_events: common.journal_retention(),
             pause_consumers: false,
-            http: HttpOptions::from_args(common)?,
+            http: HttpOptions::from_args(common, addr)?,
             server: ServerOptions::from_args(common),
             live: LiveConfig::default(),
         })

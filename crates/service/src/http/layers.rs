@@ -4,6 +4,7 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::http::header::{ALLOW, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{ALLOW, UPGRADE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -23,6 +24,7 @@ use tower::{Layer, Service};
 
 use super::cors::{self, Cors, Verdict};
 use super::error::ApiError;
+use super::hosts::AllowedHosts;
 use super::metrics::{RequestMetrics, method_label};
 use crate::config::CommonArgs;
 use crate::lifecycle::panic_text;
@@ -42,7 +44,10 @@ pub struct HttpOptions {
     pub request_timeout: Duration,
     /// Which web pages may call.
     pub cors: Cors,
-    /// Paths that start so have no time limit (long polling).
+    /// Which names requests may call the service by.
+    pub hosts: AllowedHosts,
+    /// Paths that start so are live connections: no time limit (long polling), and closed to foreign pages also where
+    /// they only read.
     pub untimed_prefix: &'static str,
 }
 
@@ -53,19 +58,21 @@ impl Default for HttpOptions {
             body_timeout: RequestContext::BODY_TIMEOUT,
             request_timeout: Duration::from_secs(30),
             cors: Cors::default(),
+            hosts: AllowedHosts::default(),
             untimed_prefix: "/socket.io",
         }
     }
 }
 
 impl HttpOptions {
-    /// As configured.
+    /// As configured, for a service that listens on `addr`.
     ///
     /// # Errors
     /// If `CORS_ORIGINS` holds something that is no origin.
-    pub fn from_args(args: &CommonArgs) -> Result<Self, cors::InvalidOrigin> {
+    pub fn from_args(args: &CommonArgs, addr: SocketAddr) -> Result<Self, cors::InvalidOrigin> {
         let cors = Cors::parse(&args.cors_origins)?;
-        Ok(Self { max_body_bytes: args.max_body_bytes, cors, ..Self::default() })
+        let hosts = args.allowed_hosts.clone().listening_on(addr);
+        Ok(Self { max_body_bytes: args.max_body_bytes, cors, hosts, ..Self::default() })
     }
 }
 
@@ -181,14 +188,22 @@ where
             matched: request.extensions().get::<MatchedPath>().cloned(),
             id,
         };
+        if let Some(host) = shared.options.hosts.refused(request.headers(), request.uri()) {
+            let response = about.error(&not_our_name(host), None);
+            return Box::pin(std::future::ready(Ok(about.seal(response, &shared, start))));
+        }
         if cors::is_preflight(request.method(), request.headers()) {
             let response = cors::preflight(about.verdict.clone());
             return Box::pin(std::future::ready(Ok(about.seal(response, &shared, start))));
         }
+        let prefix = shared.options.untimed_prefix;
+        let live = !prefix.is_empty() && request.uri().path().starts_with(prefix);
         // A page that may not read answers must not have effects either: without authentication, whoever reaches
-        // a loopback port is an admin, and a browser reaches it for every page that is open.
+        // a loopback port is an admin, and a browser reaches it for every page that is open. Nor may it hold live
+        // connections: browsers let every page read what comes over a WebSocket, and ask nobody.
         let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        if about.verdict == Verdict::Foreign && !safe {
+        let upgrades = request.headers().contains_key(UPGRADE);
+        if about.verdict == Verdict::Foreign && (!safe || upgrades || live) {
             let error = ApiError::new(
                 ErrorCode::Forbidden,
                 "This origin may not call; the operator can add it to CORS_ORIGINS",
@@ -196,8 +211,6 @@ where
             let response = about.error(&error, None);
             return Box::pin(std::future::ready(Ok(about.seal(response, &shared, start))));
         }
-        let prefix = shared.options.untimed_prefix;
-        let timed = prefix.is_empty() || !request.uri().path().starts_with(prefix);
         request.extensions_mut().insert(RequestContext {
             id: about.id.clone(),
             max_body_bytes: shared.options.max_body_bytes,
@@ -209,10 +222,10 @@ where
             let answered = match inner {
                 Ok(inner) => {
                     let caught = AssertUnwindSafe(inner).catch_unwind();
-                    if timed {
-                        tokio::time::timeout(shared.options.request_timeout, caught).await
-                    } else {
+                    if live {
                         Ok(caught.await)
+                    } else {
+                        tokio::time::timeout(shared.options.request_timeout, caught).await
                     }
                 }
                 Err(panic) => Ok(Err(panic)),
@@ -229,6 +242,14 @@ where
             Ok(about.seal(response, &shared, start))
         })
     }
+}
+
+fn not_our_name(host: &[u8]) -> ApiError {
+    let host: String = String::from_utf8_lossy(host).chars().take(100).collect();
+    let message = format!(
+        "This service does not answer to the host name {host:?}; the operator can add it to ALLOWED_HOSTS"
+    );
+    ApiError::new(ErrorCode::Forbidden, message)
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> ApiError {

@@ -12,6 +12,7 @@ fn client() -> TestClient {
         .route("/panic", get(|| async { panic!("boom") as Response }))
         .route("/slow", get(std::future::pending::<Response>))
         .route("/socket.io/", get(|| async { tokio::time::sleep(Duration::from_secs(3600)).await }))
+        .route("/ws", get(|| async { "upgraded" }))
         .route("/fails", post(|| async { ApiError::internal("secret") }))
         .route(
             "/echo",
@@ -113,16 +114,66 @@ async fn foreign_pages_have_no_effects() {
         (Some("http://evil.example"), 403),
         (Some("null"), 403),
         (Some("http://localhost:3006"), 200),
-        (Some("http://shop.test:3004"), 200),
+        (Some("http://localhost:3004"), 200),
         (None, 200),
     ] {
-        let mut request = client.request(Method::DELETE, "/items/1").header("host", "shop.test:3004");
+        let mut request = client.request(Method::DELETE, "/items/1").header("host", "localhost:3004");
         if let Some(origin) = origin {
             request = request.header("origin", origin);
         }
         assert_eq!(request.send().await.status, status, "{origin:?}");
     }
     assert_eq!(client.get("/items/1").header("origin", "http://evil.example").send().await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn foreign_pages_open_no_live_connections() {
+    let client = client();
+    let opening = |path: &str, origin: Option<&str>| {
+        let mut request = client.get(path).header("host", "localhost:3004");
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        request
+    };
+    for (origin, status) in [
+        (Some("http://evil.example"), 403),
+        (Some("null"), 403),
+        (Some("http://localhost:3006"), 200),
+        (Some("http://localhost:3004"), 200),
+        (None, 200),
+    ] {
+        let upgrade = opening("/ws", origin).header("connection", "Upgrade").header("upgrade", "websocket");
+        assert_eq!(upgrade.send().await.status, status, "{origin:?}");
+        // Long polling is an ordinary GET.
+        assert_eq!(
+            opening("/socket.io/?transport=polling", origin).send().await.status,
+            status,
+            "{origin:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_was_made_to_point_here_is_not_answered() {
+    let client = client();
+    for method in [Method::GET, Method::DELETE, Method::OPTIONS] {
+        // For the browser this is the page's own origin.
+        let rebound = client
+            .request(method.clone(), "/items/1")
+            .header("host", "evil.example:3004")
+            .header("origin", "http://evil.example:3004");
+        let response = rebound.send().await;
+        assert_eq!((response.status.as_u16(), response.code()), (403, "FORBIDDEN"), "{method}");
+        let message = response.json["message"].as_str().unwrap();
+        assert!(message.contains("evil.example:3004") && message.contains("ALLOWED_HOSTS"), "{message}");
+    }
+    let hosts = AllowedHosts::parse("shop.example").unwrap();
+    let router = Router::new().route("/items", get(|| async { "here" }));
+    let named = TestClient::new(finish(router, HttpOptions { hosts, ..HttpOptions::default() }));
+    for (host, status) in [("shop.example", 200), ("127.0.0.1:3004", 200), ("evil.example", 403)] {
+        assert_eq!(named.get("/items").header("host", host).send().await.status, status, "{host}");
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod duplicates;
 pub mod envelope;
 pub mod error;
 pub mod health;
+pub mod hosts;
 pub mod idempotency;
 pub mod json;
 pub mod json_object;
@@ -25,6 +26,7 @@ pub use envelope::{
 };
 pub use error::{ApiError, ApiResult};
 pub use health::{Operational, ReadyCheck, operational_routes};
+pub use hosts::{AllowedHosts, InvalidHost};
 pub use idempotency::{IdempotencyKey, IdempotencyScope, Running, RunningGuard};
 pub use json::{MaybeJson, StrictJson};
 pub use json_object::JsonObject;

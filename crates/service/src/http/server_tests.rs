@@ -67,12 +67,12 @@ async fn a_kept_connection_serves_many_and_closes_at_drain() {
     let (addr, lifecycle) = start(ServerOptions::default()).await;
     let mut stream = TcpStream::connect(addr).await.unwrap();
     for _ in 0..3 {
-        send(&mut stream, "GET /fast HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        send(&mut stream, "GET /fast HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
         assert!(read_until(&mut stream, "fast").await.starts_with("HTTP/1.1 200"));
     }
     let mut untouched = TcpStream::connect(addr).await.unwrap();
     let mut busy = TcpStream::connect(addr).await.unwrap();
-    send(&mut busy, "GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    send(&mut busy, "GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     #[expect(clippy::disallowed_methods, reason = "real sockets take real time")]
     let begun = StdInstant::now();
@@ -99,7 +99,7 @@ async fn slow_heads_and_bodies_are_given_up() {
     let mut body = TcpStream::connect(addr).await.unwrap();
     send(
         &mut body,
-        "POST /json HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
+        "POST /json HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
     )
     .await;
     let answer = read_until(&mut body, "REQUEST_TIMEOUT").await;
@@ -113,7 +113,9 @@ async fn bodies_that_are_too_large_are_answered_before_the_connection_closes() {
         let mut stream = TcpStream::connect(addr).await.unwrap();
         send(
             &mut stream,
-            &format!("POST /json HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{framing}\r\n"),
+            &format!(
+                "POST /json HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{framing}\r\n"
+            ),
         )
         .await;
         let mut body = "x".repeat(400_000);
@@ -129,7 +131,11 @@ async fn bodies_that_are_too_large_are_answered_before_the_connection_closes() {
 async fn heads_that_are_too_large_are_refused() {
     let (addr, _lifecycle) = start(ServerOptions::default()).await;
     let mut stream = TcpStream::connect(addr).await.unwrap();
-    send(&mut stream, &format!("GET /fast HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(100_000))).await;
+    send(
+        &mut stream,
+        &format!("GET /fast HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(100_000)),
+    )
+    .await;
     let answer = read_until(&mut stream, "\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
 }
@@ -139,7 +145,7 @@ async fn connections_beyond_the_limit_wait() {
     let (addr, _lifecycle) = start(ServerOptions { max_connections: 1, ..ServerOptions::default() }).await;
     let first = TcpStream::connect(addr).await.unwrap();
     let mut second = TcpStream::connect(addr).await.unwrap();
-    send(&mut second, "GET /fast HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    send(&mut second, "GET /fast HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     let mut byte = [0];
     assert!(timeout(Duration::from_millis(100), second.read(&mut byte)).await.is_err());
     drop(first);
@@ -150,7 +156,7 @@ async fn connections_beyond_the_limit_wait() {
 async fn web_sockets_are_upgraded() {
     let (addr, _lifecycle) = start(ServerOptions::default()).await;
     let mut stream = TcpStream::connect(addr).await.unwrap();
-    send(&mut stream, "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n").await;
+    send(&mut stream, "GET /ws HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n").await;
     assert!(read_until(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 101"));
     // A masked text frame "hi"; the mask is zero.
     stream.write_all(&[0x81, 0x82, 0, 0, 0, 0, b'h', b'i']).await.unwrap();
