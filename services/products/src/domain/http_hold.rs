@@ -55,7 +55,10 @@ pub enum HttpReserve {
     },
 }
 
-/// What `POST /:id/reserve` does. `by_event`: the order has a reservation by event.
+/// What `POST /:id/reserve` does. `by_event`: something was decided on the order's reservation by event.
+///
+/// A hold that is open over HTTP goes before that: by event the order can then only have been refused or released
+/// before it was asked for, so the hold is not the order's own.
 ///
 /// # Errors
 /// [`Refusal::HoldOwnedByOrder`], [`Refusal::OtherQuantity`], [`Refusal::AlreadyReleased`].
@@ -65,18 +68,18 @@ pub fn decide_http_reserve(
     quantity: Quantity,
 ) -> Result<HttpReserve, Refusal> {
     match prior {
-        _ if by_event => Err(Refusal::HoldOwnedByOrder),
-        None => Ok(HttpReserve::Apply),
         Some(HttpState::Held { quantity: held, new_stock, .. }) if *held == quantity => {
             Ok(HttpReserve::Again { quantity: held.get().into(), new_stock: Some(*new_stock) })
         }
         Some(HttpState::Held { quantity: held, .. }) => Err(Refusal::OtherQuantity { held: held.get() }),
+        _ if by_event => Err(Refusal::HoldOwnedByOrder),
+        None => Ok(HttpReserve::Apply),
         Some(HttpState::Released { .. } | HttpState::NeverHeld) => Err(Refusal::AlreadyReleased),
     }
 }
 
-/// What `POST /:id/release` does. `by_event`: the order has a reservation by event. [`HttpReserve::Apply`] with no
-/// prior reservation means: keep that it was released.
+/// What `POST /:id/release` does. `by_event`: as in [`decide_http_reserve`]; an open hold can always be released, or
+/// its stock would be lost. [`HttpReserve::Apply`] with no prior reservation means: keep that it was released.
 ///
 /// # Errors
 /// [`Refusal::HoldOwnedByOrder`], [`Refusal::OtherQuantity`].
@@ -86,15 +89,14 @@ pub fn decide_http_release(
     quantity: Quantity,
 ) -> Result<HttpReserve, Refusal> {
     match prior {
+        Some(HttpState::Held { quantity: held, .. }) if *held == quantity => Ok(HttpReserve::Apply),
+        Some(HttpState::Held { quantity: held, .. }) => Err(Refusal::OtherQuantity { held: held.get() }),
         _ if by_event => Err(Refusal::HoldOwnedByOrder),
         None => Ok(HttpReserve::Apply),
         Some(HttpState::NeverHeld) => Ok(HttpReserve::Again { quantity: 0, new_stock: None }),
-        Some(HttpState::Held { quantity: held, .. }) if *held == quantity => Ok(HttpReserve::Apply),
         Some(HttpState::Released { quantity: released, new_stock }) if *released == quantity => {
             Ok(HttpReserve::Again { quantity: released.get().into(), new_stock: Some(*new_stock) })
         }
-        Some(HttpState::Held { quantity: held, .. } | HttpState::Released { quantity: held, .. }) => {
-            Err(Refusal::OtherQuantity { held: held.get() })
-        }
+        Some(HttpState::Released { quantity: held, .. }) => Err(Refusal::OtherQuantity { held: held.get() }),
     }
 }

@@ -92,6 +92,31 @@ async fn an_order_has_its_stock_by_event_or_over_http_but_not_both() {
 }
 
 #[tokio::test]
+async fn invariant_7_a_hold_over_http_is_released_over_http_whatever_came_by_event() {
+    let mut rig = Rig::new().await;
+    rig.stock(1, 10).await;
+    let [asked, cancelled] = [2, 3].map(|n| order(n).to_string());
+    for text in [&asked, &cancelled] {
+        rig.decider.reserve(http(1, text, 2)).await.unwrap();
+    }
+    // One is refused because of the hold, the other was never asked for: neither has anything by event.
+    rig.reserve(2, &[(1, 1)]).await;
+    rig.release(3, false).await;
+    rig.catch_up().await;
+    assert_eq!(rig.balances(1).await, (10, 4));
+    for text in [&asked, &cancelled] {
+        assert!(rig.decider.reserve(http(1, text, 2)).await.unwrap().repeated, "it is still held");
+        assert_eq!(refused(rig.decider.release(http(1, text, 1)).await), Refusal::OtherQuantity { held: 2 });
+        assert_eq!(rig.decider.release(http(1, text, 2)).await.unwrap().quantity, 2);
+        // Nothing of it is left over HTTP; what there is, is the order's own.
+        assert_eq!(refused(rig.decider.reserve(http(1, text, 2)).await), Refusal::HoldOwnedByOrder);
+    }
+    assert_eq!(rig.balances(1).await, (10, 0));
+    rig.catch_up().await;
+    rig.decider.hide(product(1)).await.unwrap();
+}
+
+#[tokio::test]
 async fn invariant_1_calls_at_once_never_oversell_and_a_refusal_disturbs_nobody() {
     let rig = Rig::new().await;
     rig.stock(1, 20).await;
