@@ -21,6 +21,14 @@ pub(super) fn inconsistent(what: &str, why: impl Display) -> StoreError {
     StoreError::Inconsistent(format!("{what}: {why}"))
 }
 
+/// Says of which row something is inconsistent: the audit passes it on to a person.
+fn of_row<T>(name: impl Display, read: Result<T, StoreError>) -> Result<T, StoreError> {
+    match read {
+        Err(StoreError::Inconsistent(why)) => Err(inconsistent(&name.to_string(), why)),
+        other => other,
+    }
+}
+
 /// A column that has the type it must have.
 fn column<T: FromSql>(row: &Row<'_>, name: &str) -> Result<T, StoreError> {
     row.get(name).map_err(|e| inconsistent(name, e))
@@ -64,6 +72,11 @@ pub(super) const SHELF: &str = "p.id, p.name, p.description, p.price, p.currency
     s.version, s.last_movement";
 
 pub(super) fn shelf(row: &Row<'_>) -> Result<Shelf, StoreError> {
+    let id = product_id(row, "id")?;
+    of_row(format_args!("product {id}"), shelf_of(row, id))
+}
+
+fn shelf_of(row: &Row<'_>, id: ProductId) -> Result<Shelf, StoreError> {
     let currency = proved(row, "currency", |text: String| text.parse())?;
     let details = ProductDetails {
         name: proved(row, "name", |t: String| t.parse())?,
@@ -79,15 +92,14 @@ pub(super) fn shelf(row: &Row<'_>) -> Result<Shelf, StoreError> {
         is_active: column(row, "is_active")?,
     };
     let product = Product {
-        id: product_id(row, "id")?,
+        id,
         details,
         created_at: timestamp(row, "created_at")?,
         updated_at: timestamp(row, "updated_at")?,
     };
     let (on_hand, reserved, version) =
         (column(row, "on_hand")?, column(row, "reserved")?, column(row, "version")?);
-    let level = StockLevel::restore(on_hand, reserved, version)
-        .map_err(|e| inconsistent(&format!("product {}", product.id), e))?;
+    let level = StockLevel::restore(on_hand, reserved, version).map_err(|e| inconsistent("stock", e))?;
     let last_movement = movement_id(row, "last_movement")?;
     Ok(Shelf { product: Arc::new(product), level, last_movement, hidden: column(row, "hidden")? })
 }
@@ -102,6 +114,10 @@ fn owner(row: &Row<'_>) -> Result<Option<Owner>, StoreError> {
 
 pub(super) fn movement(row: &Row<'_>) -> Result<LedgerMovement, StoreError> {
     let id = MovementId(column(row, "id")?);
+    of_row(id, movement_of(row, id))
+}
+
+fn movement_of(row: &Row<'_>, id: MovementId) -> Result<LedgerMovement, StoreError> {
     let kind = column(row, "kind")?;
     let name = row.get_ref("product_name")?.as_str().map_err(|e| inconsistent("product_name", e))?;
     Ok(LedgerMovement {
@@ -111,7 +127,7 @@ pub(super) fn movement(row: &Row<'_>) -> Result<LedgerMovement, StoreError> {
         product_name: Name::new(name).map_err(|e| inconsistent("product_name", e))?,
         owner: owner(row)?,
         line_id: column::<Option<u16>>(row, "line")?.map(LineId),
-        kind: codes::kind_of(kind).ok_or_else(|| inconsistent(&id.to_string(), "unknown kind"))?,
+        kind: codes::kind_of(kind).ok_or_else(|| inconsistent("kind", "unknown"))?,
         on_hand_delta: column(row, "on_hand_delta")?,
         reserved_delta: column(row, "reserved_delta")?,
         hold: movement_id(row, "hold")?.map(HoldId),
@@ -123,10 +139,14 @@ pub(super) fn movement(row: &Row<'_>) -> Result<LedgerMovement, StoreError> {
 
 pub(super) fn hold(row: &Row<'_>) -> Result<Hold, StoreError> {
     let id = HoldId(MovementId(column(row, "id")?));
+    of_row(id, hold_of(row, id))
+}
+
+fn hold_of(row: &Row<'_>, id: HoldId) -> Result<Hold, StoreError> {
     Ok(Hold {
         id,
         product: product_id(row, "product")?,
-        owner: owner(row)?.ok_or_else(|| inconsistent(&id.to_string(), "belongs to nobody"))?,
+        owner: owner(row)?.ok_or_else(|| inconsistent("owner", "is nobody"))?,
         line_id: LineId(column(row, "line")?),
         quantity: proved(row, "quantity", Quantity::new)?,
         consumed: column(row, "consumed")?,
