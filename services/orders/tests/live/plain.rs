@@ -6,6 +6,7 @@ use holdfast_orders::live::LiveConfig;
 use serde_json::json;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::support::{Ledger, World, append, nonsense, order_id, patient};
 
@@ -143,6 +144,33 @@ async fn a_bus_that_is_away_is_waited_for() {
     let mut back = world.connect(&resume).await;
     assert_eq!(back.expect("ready").await["resumed"], true);
     assert_eq!(back.expect("order:updated").await["order"]["n"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn foreign_pages_are_not_let_in() {
+    let world = World::start(LiveConfig::default()).await;
+    let addr = world.addr;
+    let own = addr.to_string();
+    for (path, host, origin, let_in) in [
+        ("/ws", own.as_str(), "http://evil.example".to_owned(), false),
+        ("/socket.io/?EIO=4&transport=websocket", &own, "http://evil.example".to_owned(), false),
+        // Made to point here: for its browser it is the same origin.
+        ("/ws", "evil.example", "http://evil.example".to_owned(), false),
+        ("/ws", &own, format!("http://{own}"), true),
+        ("/ws", &own, "http://localhost:3006".to_owned(), true),
+        ("/socket.io/?EIO=4&transport=websocket", &own, "http://localhost:3006".to_owned(), true),
+    ] {
+        let mut request = format!("ws://{addr}{path}").into_client_request().unwrap();
+        request.headers_mut().insert("host", host.parse().unwrap());
+        request.headers_mut().insert("origin", origin.parse().unwrap());
+        match patient(connect_async(request)).await {
+            Ok(_) => assert!(let_in, "{path} {host} {origin}"),
+            Err(Error::Http(refused)) => {
+                assert!(!let_in && refused.status() == 403, "{path} {host} {origin}: {refused:?}");
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
