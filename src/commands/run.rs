@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{ArgAction, Args};
 use holdfast_bus::{Bus, EmbeddedBus, ORDERS_GROUP, PRODUCTS_GROUP};
 use holdfast_contract::Topic;
@@ -17,6 +17,7 @@ use holdfast_service::config::{CommonArgs, OrdersArgs, ProductsArgs, is_exposed}
 use holdfast_service::http::{HttpOptions, HttpServer, ServerOptions};
 use holdfast_service::telemetry::{Metrics, init_logging};
 use holdfast_service::{Clock, Lifecycle, Steps, SystemClock, TimeOrderedKeys};
+use holdfast_storage::StoreError;
 
 use super::ceiling::input_closed;
 use crate::cli::RuntimeArgs;
@@ -89,25 +90,22 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         });
     }
 
-    let orders_db = Arc::new(orders::Database::open_sqlite(&common.data_dir, Arc::clone(&clock)).await?);
-    let products_db = Arc::new(SqliteProducts::open(common.data_dir.join(products::DATABASE_FILE))?);
+    let orders_db = orders::Database::open_sqlite(&common.data_dir, Arc::clone(&clock)).await;
+    let orders_db = Arc::new(orders_db.map_err(not_opened)?);
+    let products_db = SqliteProducts::open(common.data_dir.join(products::DATABASE_FILE));
+    let products_db = Arc::new(products_db.map_err(not_opened)?);
     let bus: Arc<dyn Bus> =
         Arc::new(EmbeddedBus::new(vec![Arc::clone(&orders_db.journal), products_db.journal()]));
     let addrs = start(&args, metrics, clock, steps, &lifecycle, &orders_db, &products_db, bus).await;
-    let addrs = match addrs {
-        Ok(addrs) => Some(addrs),
-        Err(error) => {
-            lifecycle.fail(format!("{error:#}"));
-            None
-        }
-    };
-    if let Some(addrs) = addrs {
-        announce(&addrs)?;
+    let started = addrs.and_then(|addrs| Ok(announce(&addrs)?));
+    if started.is_err() {
+        lifecycle.shutdown();
     }
 
     let report = lifecycle.wait().await;
     products_db.close().await;
     orders_db.close().await;
+    started?;
     if report.is_clean() {
         tracing::info!("Stopped: {report}");
         return Ok(ExitCode::SUCCESS);
@@ -133,7 +131,8 @@ async fn start(
     bus: Arc<dyn Bus>,
 ) -> anyhow::Result<Addrs> {
     let common = &args.common;
-    let server = HttpServer::bind(args.products.products_addr, ServerOptions::from_args(common)).await?;
+    let server = HttpServer::bind(args.products.products_addr, ServerOptions::from_args(common)).await;
+    let server = server.map_err(|error| not_listening(&error, "PRODUCTS_ADDR"))?;
     let products = products::start(products::Deps {
         store: Arc::clone(products_db),
         bus: Arc::clone(&bus),
@@ -165,8 +164,26 @@ async fn start(
         settings,
     })
     .await
-    .context("the orders service did not start")?;
+    .map_err(|error| match error {
+        orders::StartError::Listen(error) => not_listening(&error, "ORDERS_ADDR"),
+        other => anyhow::Error::new(other).context("the orders service did not start"),
+    })?;
     Ok(Addrs { orders: orders.addr(), products: products.addr })
+}
+
+/// The error names the address; this adds what to do.
+fn not_listening(error: &std::io::Error, variable: &str) -> anyhow::Error {
+    anyhow!("{error}; stop what listens there, or set {variable} to another address")
+}
+
+/// The error names the file; this adds what to do.
+fn not_opened(error: StoreError) -> anyhow::Error {
+    match error {
+        StoreError::InUse(_) => {
+            anyhow!("{error}; stop the holdfast that runs on it, or set DATA_DIR to another folder")
+        }
+        other => other.into(),
+    }
 }
 
 fn refuse_what_is_not_built(common: &CommonArgs) -> anyhow::Result<()> {

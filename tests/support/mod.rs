@@ -2,27 +2,41 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "shown when a test fails")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 /// How long a test waits for something that has to happen before it gives up. Generous: it bounds a hang, nothing else.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `holdfast`, killed when dropped.
-pub struct Holdfast {
+pub(crate) struct Holdfast {
     child: Child,
-    pub orders: SocketAddr,
-    pub products: SocketAddr,
+    heard: Heard,
+    pub(crate) orders: SocketAddr,
+    pub(crate) products: SocketAddr,
 }
 
-/// `holdfast` with a data folder and free ports; nothing of the caller's environment or folder leaks in.
-pub fn command(data: &Path) -> Command {
+/// What it has said so far on standard error.
+#[derive(Clone, Default)]
+struct Heard(Arc<(Mutex<Vec<String>>, Condvar)>);
+
+/// How it ended, and all that it said on standard error.
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) said: String,
+}
+
+/// `holdfast` with a data folder, free ports and an empty catalogue; nothing of the caller's environment or folder leaks
+/// in.
+pub(crate) fn command(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
     command
         .env_clear()
@@ -30,30 +44,43 @@ pub fn command(data: &Path) -> Command {
         .env("DATA_DIR", data)
         .env("ORDERS_ADDR", "127.0.0.1:0")
         .env("PRODUCTS_ADDR", "127.0.0.1:0")
+        .env("SAMPLE_DATA", "false")
         .stdin(Stdio::null());
     command
 }
 
+/// Runs it until it ends by itself; gives how, and what it said on standard error.
+pub(crate) fn run(command: &mut Command) -> Ended {
+    let output = command.output().unwrap();
+    Ended { status: output.status, said: String::from_utf8_lossy(&output.stderr).into_owned() }
+}
+
 impl Holdfast {
     /// Starts it and waits until it says that it is ready.
-    pub fn start(data: &Path) -> Self {
+    pub(crate) fn start(data: &Path) -> Self {
         Self::start_as(&mut command(data))
     }
 
     /// Starts what [`command`] made.
-    pub fn start_as(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    pub(crate) fn start_as(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let heard = Heard::default();
+        let (listener, stderr) = (heard.clone(), BufReader::new(child.stderr.take().unwrap()));
+        std::thread::spawn(move || listener.listen(stderr));
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (mut orders, mut products) = (None, None);
         loop {
-            let line = lines.next().expect("holdfast ended before it was ready").unwrap();
-            let Ok(said) = serde_json::from_str::<Value>(&line) else { continue };
+            let Some(line) = lines.next() else {
+                child.wait().unwrap();
+                panic!("holdfast ended before it was ready: {}", heard.all());
+            };
+            let Ok(said) = serde_json::from_str::<Value>(&line.unwrap()) else { continue };
             match (said["event"].as_str(), said["service"].as_str()) {
                 (Some("listening"), Some("orders")) => {
-                    orders = said["addr"].as_str().map(|a| a.parse().unwrap())
+                    orders = said["addr"].as_str().map(|a| a.parse().unwrap());
                 }
                 (Some("listening"), Some("products")) => {
-                    products = said["addr"].as_str().map(|a| a.parse().unwrap())
+                    products = said["addr"].as_str().map(|a| a.parse().unwrap());
                 }
                 (Some("ready"), _) => break,
                 _ => {}
@@ -61,31 +88,67 @@ impl Holdfast {
         }
         // Whatever else it prints is read away, so that a full pipe never stops it.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, orders: orders.unwrap(), products: products.unwrap() }
+        Self { child, heard, orders: orders.unwrap(), products: products.unwrap() }
+    }
+
+    /// Waits until it has said, on standard error, a line with `text`; gives the line.
+    pub(crate) fn hear(&self, text: &str) -> String {
+        let (lines, more) = &*self.heard.0;
+        let quiet = |lines: &mut Vec<String>| !lines.iter().any(|l| l.contains(text));
+        let (lines, _) = more.wait_timeout_while(lines.lock().unwrap(), PATIENCE, quiet).unwrap();
+        match lines.iter().find(|l| l.contains(text)) {
+            Some(line) => line.clone(),
+            None => panic!("never said {text:?}: {lines:#?}"),
+        }
     }
 
     /// `kill -9`, and waits until the process is gone.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Sends SIGTERM.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
+    /// Whether it still runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Waits until it ended by itself.
-    pub fn wait(mut self) -> ExitStatus {
-        self.child.wait().unwrap()
+    pub(crate) fn wait(mut self) -> Ended {
+        let status = self.child.wait().unwrap();
+        Ended { status, said: self.heard.all() }
     }
 
     /// SIGTERM, and a clean end.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         self.terminate();
-        let status = self.wait();
-        assert!(status.success(), "{status}");
+        let ended = self.wait();
+        assert!(ended.status.success(), "{}: {}", ended.status, ended.said);
+    }
+}
+
+impl Heard {
+    const END: &str = "(end of standard error)";
+
+    fn listen(&self, stderr: impl BufRead) {
+        let lines = stderr.lines().map_while(Result::ok).chain([Self::END.to_owned()]);
+        for line in lines {
+            self.0.0.lock().unwrap().push(line);
+            self.0.1.notify_all();
+        }
+    }
+
+    /// Everything, once it has ended.
+    fn all(&self) -> String {
+        let goes_on = |lines: &mut Vec<String>| lines.last().is_none_or(|l| l != Self::END);
+        let (lines, _) = self.0.1.wait_timeout_while(self.0.0.lock().unwrap(), PATIENCE, goes_on).unwrap();
+        lines.join("\n")
     }
 }
 
@@ -97,12 +160,12 @@ impl Drop for Holdfast {
 }
 
 /// A keep-alive HTTP/1.1 connection.
-pub struct Client {
+pub(crate) struct Client {
     stream: BufReader<TcpStream>,
 }
 
 impl Client {
-    pub fn connect(addr: SocketAddr) -> std::io::Result<Self> {
+    pub(crate) fn connect(addr: SocketAddr) -> std::io::Result<Self> {
         let stream = TcpStream::connect(addr)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -110,7 +173,7 @@ impl Client {
     }
 
     /// Status and body. An error means that the server went away: whether the request took effect is unknown.
-    pub fn send(
+    pub(crate) fn send(
         &mut self,
         method: &str,
         path: &str,
@@ -119,7 +182,7 @@ impl Client {
     ) -> std::io::Result<(u16, Value)> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n",
             body.len()
         );
         self.stream.get_mut().write_all(format!("{head}{body}").as_bytes())?;
@@ -147,7 +210,7 @@ impl Client {
     }
 
     /// A GET that must be answered with 200; gives the whole envelope.
-    pub fn get(&mut self, path: &str) -> Value {
+    pub(crate) fn get(&mut self, path: &str) -> Value {
         let (status, body) = self.send("GET", path, "", None).unwrap();
         assert_eq!(status, 200, "{path}: {body}");
         body
@@ -155,7 +218,7 @@ impl Client {
 }
 
 /// The quick start's order, of these products and quantities at 29.99 each.
-pub fn order(items: &[(&str, u32)]) -> Value {
+pub(crate) fn order(items: &[(&str, u32)]) -> Value {
     let total: u32 = items.iter().map(|(_, quantity)| 2_999 * quantity).sum();
     let items: Vec<Value> = items
         .iter()
@@ -172,7 +235,7 @@ pub fn order(items: &[(&str, u32)]) -> Value {
 }
 
 /// Makes a product with this much stock; gives its id.
-pub fn product(client: &mut Client, name: &str, stock: u32) -> String {
+pub(crate) fn product(client: &mut Client, name: &str, stock: u32) -> String {
     let body = json!({"name": name, "description": name, "price": 29.99, "category": "test", "stock": stock});
     let (status, answer) = client.send("POST", "/api/v1/products", "", Some(&body)).unwrap();
     assert_eq!(status, 201, "{answer}");
@@ -180,7 +243,7 @@ pub fn product(client: &mut Client, name: &str, stock: u32) -> String {
 }
 
 /// Every order there is, by pages.
-pub fn all_orders(client: &mut Client) -> Vec<Value> {
+pub(crate) fn all_orders(client: &mut Client) -> Vec<Value> {
     let mut all = Vec::new();
     let mut cursor = String::new();
     loop {
@@ -193,8 +256,34 @@ pub fn all_orders(client: &mut Client) -> Vec<Value> {
     }
 }
 
-/// Runs `holdfast audit` over a stopped system; gives its exit and what it printed.
-pub fn audit(data: &Path) -> (ExitStatus, String) {
+/// An order once its stock is decided.
+pub(crate) fn decided(client: &mut Client, id: &str) -> Value {
+    until(client, id, |order| order["stockStatus"] != "pending")
+}
+
+/// An order once it is so.
+#[allow(clippy::disallowed_methods, reason = "bounds a hang")]
+pub(crate) fn until(client: &mut Client, id: &str, so: impl Fn(&Value) -> bool) -> Value {
+    let started = Instant::now();
+    loop {
+        let order = client.get(&format!("/api/v1/orders/{id}"))["data"]["order"].take();
+        if so(&order) {
+            return order;
+        }
+        assert!(started.elapsed() < PATIENCE, "{order} stays so");
+        std::thread::yield_now();
+    }
+}
+
+/// Places an order; gives its id.
+pub(crate) fn place(client: &mut Client, items: &[(&str, u32)]) -> String {
+    let (status, answer) = client.send("POST", "/api/v1/orders", "", Some(&order(items))).unwrap();
+    assert_eq!(status, 201, "{answer}");
+    answer["data"]["order"]["_id"].as_str().unwrap().to_owned()
+}
+
+/// Runs `holdfast audit`; gives its exit and what it printed.
+pub(crate) fn audit(data: &Path) -> (ExitStatus, String) {
     let output = command(data).arg("audit").output().unwrap();
     let text =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -202,12 +291,12 @@ pub fn audit(data: &Path) -> (ExitStatus, String) {
 }
 
 /// A small generator of numbers; the seed is printed, so that a failure can be repeated.
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
     /// Seeded by `HOLDFAST_TEST_SEED`, or by the time.
     #[allow(clippy::disallowed_methods, reason = "a seed for a test, and printed")]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let seed =
             std::env::var("HOLDFAST_TEST_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| {
                 let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -218,12 +307,12 @@ impl Dice {
     }
 
     /// With a given seed.
-    pub fn seeded(seed: u64) -> Self {
+    pub(crate) fn seeded(seed: u64) -> Self {
         Self(seed)
     }
 
     /// From 0 to below `below`.
-    pub fn roll(&mut self, below: u64) -> u64 {
+    pub(crate) fn roll(&mut self, below: u64) -> u64 {
         // SplitMix64.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
