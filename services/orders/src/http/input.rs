@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use holdfast_contract::{Currency, Decimal, Money, OrderId, OrderNumber, OrderStatus, PaymentMethod};
+use holdfast_contract::{Currency, Decimal, Key, Money, OrderId, OrderNumber, OrderStatus, PaymentMethod};
 use holdfast_service::http::{ApiError, JsonObject};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
@@ -11,6 +11,13 @@ use crate::domain::Metadata;
 /// An order as paths name it: its `_id` or its `orderNumber`. Both say which order it is without a look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OrderRef(pub(super) OrderId);
+
+impl OrderRef {
+    /// What a well-formed `_id` that was never given out stands for: no order has this id.
+    pub(super) fn nobody() -> Self {
+        Self(OrderId::new(Key::compose(0, 0, 0)))
+    }
+}
 
 /// What a path must say; see [`OrderRef`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,10 +28,14 @@ impl std::str::FromStr for OrderRef {
     type Err = NotAnOrder;
 
     fn from_str(text: &str) -> Result<Self, NotAnOrder> {
-        text.parse::<OrderId>()
-            .or_else(|_| text.parse::<OrderNumber>().map(OrderId::from))
-            .map(Self)
-            .map_err(|_| NotAnOrder)
+        text.parse::<OrderId>().or_else(|_| text.parse::<OrderNumber>().map(OrderId::from)).map(Self).or_else(
+            |_| {
+                // Only some of all object ids can be an order's. To the client the others are as well-formed as those,
+                // and there is no order with them.
+                let object_id = text.len() == 24 && text.bytes().all(|b| b.is_ascii_hexdigit());
+                object_id.then(Self::nobody).ok_or(NotAnOrder)
+            },
+        )
     }
 }
 
@@ -186,8 +197,16 @@ mod tests {
         for name in [id.to_string(), number.to_lowercase(), number] {
             assert_eq!(name.parse::<OrderRef>().unwrap().0, id);
         }
-        for bad in ["", "1", "ORD-", "ORD-1", "' OR 1=1 --", "\0"] {
+        for bad in ["", "1", "ORD-", "ORD-1", "' OR 1=1 --", "\0", "507f1f77bcf86cd79943901g"] {
             assert!(bad.parse::<OrderRef>().is_err());
+        }
+    }
+
+    #[test]
+    fn an_object_id_of_something_else_is_well_formed_and_nobody_s() {
+        for foreign in ["507f1f77bcf86cd799439011", "650000000000000000000001", "FFFFFFFFFFFFFFFFFFFFFFFF"] {
+            assert!(foreign.parse::<OrderId>().is_err());
+            assert_eq!(foreign.parse::<OrderRef>().unwrap(), OrderRef::nobody());
         }
     }
 }

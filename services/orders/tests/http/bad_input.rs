@@ -259,6 +259,13 @@ async fn bad_statuses_ids_and_edits_are_refused_and_change_nothing() {
         assert_eq!((response.status.as_u16(), response.code()), (404, "ORDER_NOT_FOUND"));
     }
     assert_eq!(world.set_status(&nobody, 5).await.code(), "ORDER_NOT_FOUND");
+    // An id that is no order's, a product's for instance.
+    for id in ["507f1f77bcf86cd799439011", "650000000000000000000001", "ffffffffffffffffffffffff"] {
+        let foreign = json!({ "_id": id });
+        let response = world.client.get(&path(&foreign, "")).send().await;
+        assert_eq!((response.status.as_u16(), response.code()), (404, "ORDER_NOT_FOUND"), "{id}");
+        assert_eq!(world.set_status(&foreign, 5).await.code(), "ORDER_NOT_FOUND");
+    }
     assert_eq!(world.get(&placed).await, placed);
 }
 
