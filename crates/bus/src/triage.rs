@@ -85,7 +85,7 @@ pub fn triage(group: Group, records: &[Arc<Record>], parked: &ParkedOrders, at: 
         let cause = if behind {
             ParkCause::Behind
         } else {
-            match Event::decode(&record.payload) {
+            match Event::decode(record.topic, &record.payload) {
                 Ok(Some(event)) => {
                     sorted.events.push((record.clone(), event));
                     continue;

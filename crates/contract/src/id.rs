@@ -114,6 +114,13 @@ fn base32(key: Key) -> [u8; BASE32_DIGITS] {
     text
 }
 
+fn prefixed(prefix: &str, key: Key) -> [u8; 4 + BASE32_DIGITS] {
+    let mut text = [0; 4 + BASE32_DIGITS];
+    text[..4].copy_from_slice(prefix.as_bytes());
+    text[4..].copy_from_slice(&base32(key));
+    text
+}
+
 fn base32_digit(byte: u8) -> Option<u64> {
     let upper = byte.to_ascii_uppercase();
     BASE32.iter().position(|&d| d == upper).map(|p| p as u64)
@@ -139,7 +146,7 @@ macro_rules! text_id {
     ($name:ident, $expected:literal) => {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(ascii(&self.written()))
             }
         }
 
@@ -186,9 +193,15 @@ key_id! {
     OrderId
 }
 
+impl OrderId {
+    fn written(self) -> [u8; 24] {
+        hex(self.0.to_object_id())
+    }
+}
+
 impl fmt::Display for OrderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(ascii(&hex(self.0.to_object_id())))
+        f.write_str(ascii(&self.written()))
     }
 }
 
@@ -235,10 +248,15 @@ impl From<OrderNumber> for OrderId {
     }
 }
 
+impl OrderNumber {
+    fn written(self) -> [u8; 4 + BASE32_DIGITS] {
+        prefixed(Self::PREFIX, self.0)
+    }
+}
+
 impl fmt::Display for OrderNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Self::PREFIX)?;
-        f.write_str(ascii(&base32(self.0)))
+        f.write_str(ascii(&self.written()))
     }
 }
 
@@ -270,10 +288,15 @@ impl From<OrderId> for ReservationId {
     }
 }
 
+impl ReservationId {
+    fn written(self) -> [u8; 4 + BASE32_DIGITS] {
+        prefixed(Self::PREFIX, self.0)
+    }
+}
+
 impl fmt::Display for ReservationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Self::PREFIX)?;
-        f.write_str(ascii(&base32(self.0)))
+        f.write_str(ascii(&self.written()))
     }
 }
 
@@ -313,9 +336,15 @@ impl From<Key> for ProductId {
     }
 }
 
+impl ProductId {
+    fn written(self) -> [u8; 24] {
+        hex(self.0)
+    }
+}
+
 impl fmt::Display for ProductId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(ascii(&hex(self.0)))
+        f.write_str(ascii(&self.written()))
     }
 }
 

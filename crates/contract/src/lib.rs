@@ -6,6 +6,7 @@
 #[cfg(feature = "schema")]
 pub mod asyncapi;
 pub mod canonical;
+mod codec;
 pub mod error_code;
 pub mod event;
 pub mod id;

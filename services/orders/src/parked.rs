@@ -37,7 +37,7 @@ impl Answers {
     pub async fn replay(&self, id: ParkedId) -> Result<(), ParkedError> {
         let mut known = self.parked.lock().await;
         let message = self.first_of_its_order(id).await?;
-        let event = Event::decode(&message.record.payload).map_err(ParkedError::Poison)?;
+        let event = Event::decode(message.record.topic, &message.record.payload).map_err(ParkedError::Poison)?;
         // An event type that this build does not know is passed over, as it would be on the bus.
         let events: Vec<_> = event.into_iter().map(|event| (message.record.clone(), event)).collect();
         for _ in 0..ATTEMPTS {

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, oneshot};
 
+use super::checkpoint::Checkpoints;
 use super::journal::{self, Appender};
 use super::schema::{self, Migrations};
 use super::tail::Tail;
@@ -86,10 +87,10 @@ impl Database {
         let mut connection =
             connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         // FULL: a commit is on the disk before it is answered. Rows of orders are large and appended, so a page of 8 KiB
-        // (set before the first table) takes fewer writes than the default; the log is folded in every 32 MiB.
+        // (set before the first table) takes fewer writes than the default.
         connection.execute_batch(
             "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-             PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16000; PRAGMA foreign_keys = ON;
+             PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16000; PRAGMA foreign_keys = ON;
              PRAGMA temp_store = MEMORY;",
         )?;
         schema::migrate(&mut connection, &[schema::STORAGE, options.migrations])?;
@@ -98,7 +99,8 @@ impl Database {
         let tail = Arc::new(Tail::new(appender.newest(), options.tail_bytes));
         let readers = (0..options.readers.max(1)).map(|_| reader(path)).collect::<Result<Vec<_>, _>>()?;
         let (sender, queue) = flume::bounded(options.queue);
-        let writer = Writer { connection, appender, tail: tail.clone(), queue };
+        let checkpoints = Checkpoints::start(&mut connection, connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?;
+        let writer = Writer { checkpoints, connection, appender, tail: tail.clone(), queue };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())

@@ -3,6 +3,7 @@
 //! One writer thread takes everything that is queued, runs each request in a savepoint of its own inside one
 //! transaction, commits once with a flush to disk, and then answers all. Readers have their own connections.
 
+mod checkpoint;
 mod database;
 mod inbox;
 mod journal;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::checkpoint::Checkpoints;
 use super::inbox;
 use super::journal::Appender;
 use super::tail::Tail;
@@ -103,6 +104,7 @@ where
 }
 
 pub(super) struct Writer {
+    pub(super) checkpoints: Checkpoints,
     pub(super) connection: Connection,
     pub(super) appender: Appender,
     pub(super) tail: Arc<Tail>,
@@ -115,6 +117,7 @@ impl Writer {
         while let Ok(first) = self.queue.recv() {
             self.batch(first);
         }
+        drop(self.checkpoints);
         if let Err(error) = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
             tracing::warn!(%error, "the last checkpoint failed; the write-ahead log stays and is read at the next start");
         }
@@ -148,6 +151,7 @@ impl Writer {
         for job in done {
             job.answer(failure.as_deref());
         }
+        self.checkpoints.after_commit(&self.connection);
     }
 
     fn transaction(
@@ -182,7 +186,10 @@ impl Writer {
                     // SQLite rolled the whole transaction back (disk full, I/O error): nobody's effects are there.
                     return Err(StoreError::Unavailable("the transaction was rolled back".to_owned()));
                 }
-                run(if keep { "RELEASE request" } else { "ROLLBACK TO request" })?;
+                if !keep {
+                    run("ROLLBACK TO request")?;
+                }
+                run("RELEASE request")?;
             } else {
                 done.push(job);
             }

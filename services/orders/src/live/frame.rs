@@ -183,7 +183,7 @@ fn order(payload: &[u8], seq: &str) -> Option<(Box<str>, Box<RawValue>)> {
 
 fn stock(payload: &[u8], seq: &str) -> Option<(Box<str>, Box<RawValue>)> {
     const EVENT: &str = "stock:changed";
-    let (head, changed) = match Event::decode(payload) {
+    let (head, changed) = match Event::decode(Topic::StockChanged, payload) {
         Ok(Some(Event { head, body: Body::StockChanged(changed) })) => (head, changed),
         Ok(_) => return None,
         Err(error) => {

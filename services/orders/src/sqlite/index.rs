@@ -16,7 +16,7 @@ use crate::domain::{Order, awaits_products};
 use crate::store::words;
 
 /// Orders indexed by one write request: others' requests are not kept waiting for long.
-const CHUNK: usize = 1_024;
+const CHUNK: usize = 128;
 /// Texts remembered with their numbers, of each kind.
 const REMEMBERED: usize = 50_000;
 

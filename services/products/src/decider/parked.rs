@@ -63,7 +63,7 @@ impl Writer {
         let mut done = Vec::new();
         let mut stuck = None;
         for parked in &company {
-            match Event::decode(&parked.record.payload) {
+            match Event::decode(parked.record.topic, &parked.record.payload) {
                 Ok(Some(event)) => events.push((parked.record.clone(), event)),
                 // From a newer writer: passed over, as it would have been the first time.
                 Ok(None) => {}

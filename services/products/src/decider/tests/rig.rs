@@ -195,7 +195,7 @@ impl Rig {
     pub(super) async fn said(&self, topic: Topic) -> Vec<Event> {
         let records = self.store.journal().read(Seq(0), 100_000).await.unwrap();
         let of_topic = records.iter().filter(|r| r.topic == topic);
-        of_topic.map(|r| Event::decode(&r.payload).unwrap().unwrap()).collect()
+        of_topic.map(|r| Event::decode(r.topic, &r.payload).unwrap().unwrap()).collect()
     }
 
     pub(super) async fn payloads(&self, topic: Topic) -> Vec<Bytes> {
