@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use support::{Client, Dice, Holdfast, PATIENCE, all_orders, audit, order, product};
 
 const KILLS: u64 = 50;
@@ -21,6 +21,8 @@ const CLIENTS: u64 = 8;
 struct Told {
     accepted: Mutex<BTreeSet<String>>,
     cancelled: Mutex<BTreeSet<String>>,
+    /// Orders that were sent and never answered, by their `Idempotency-Key`: sent again in a later life.
+    unsure: Mutex<Vec<(String, Value)>>,
     answers: AtomicU64,
 }
 
@@ -45,18 +47,37 @@ fn life(data: &std::path::Path, products: &[String], told: &Told, dice: &mut Dic
     });
 }
 
+/// An order of a user of its own, named as its key is.
+fn new_order(products: &[String], dice: &mut Dice) -> (String, Value) {
+    let mut any = || products[usize::try_from(dice.roll(products.len() as u64)).unwrap()].as_str();
+    let mut body = order(&[(any(), 1), (any(), 2)]);
+    let key = format!("{:016x}", dice.roll(u64::MAX));
+    body["userId"] = json!(key);
+    (key, body)
+}
+
+/// Places it; gives its id, or `None` if the connection broke before the answer.
+fn place_once(client: &mut Client, key: String, body: Value, told: &Told) -> Option<String> {
+    let header = format!("idempotency-key: {key}\r\n");
+    let Ok((status, answer)) = client.send("POST", "/api/v1/orders", &header, Some(&body)) else {
+        told.unsure.lock().unwrap().push((key, body));
+        return None;
+    };
+    assert_eq!(status, 201, "{answer}");
+    assert_eq!(answer["data"]["order"]["userId"], *key);
+    let id = answer["data"]["order"]["_id"].as_str().unwrap().to_owned();
+    told.accepted.lock().unwrap().insert(id.clone());
+    Some(id)
+}
+
 /// Places orders, and cancels some, until the connection breaks.
 fn client(addr: std::net::SocketAddr, products: &[String], told: &Told, seed: u64) {
     let mut dice = Dice::seeded(seed);
     let Ok(mut client) = Client::connect(addr) else { return };
     loop {
-        let mut any = || products[usize::try_from(dice.roll(products.len() as u64)).unwrap()].as_str();
-        let (one, two) = (any(), any());
-        let body = order(&[(one, 1), (two, 2)]);
-        let Ok((status, answer)) = client.send("POST", "/api/v1/orders", "", Some(&body)) else { return };
-        assert_eq!(status, 201, "{answer}");
-        let id = answer["data"]["order"]["_id"].as_str().unwrap().to_owned();
-        told.accepted.lock().unwrap().insert(id.clone());
+        let unsure = told.unsure.lock().unwrap().pop();
+        let (key, body) = unsure.unwrap_or_else(|| new_order(products, &mut dice));
+        let Some(id) = place_once(&mut client, key, body, told) else { return };
         told.answers.fetch_add(1, Ordering::SeqCst);
         if dice.roll(4) == 0 {
             let path = format!("/api/v1/orders/{id}/status");
@@ -71,8 +92,8 @@ fn client(addr: std::net::SocketAddr, products: &[String], told: &Told, seed: u6
     }
 }
 
-/// Invariants 1, 3, 5, 6, 7 and 9 on the real binary: whatever a client was told is there after any number of crashes,
-/// every order is decided, and stock is what the movements say.
+/// Invariants 1, 3, 4, 5, 6, 7 and 9 on the real binary: whatever a client was told is there after any number of crashes,
+/// what was sent again with its key is there once, every order is decided, and stock is what the movements say.
 #[allow(clippy::disallowed_methods, reason = "bounds a hang")]
 #[test]
 fn nothing_accepted_is_lost_in_fifty_kills() {
@@ -93,6 +114,10 @@ fn nothing_accepted_is_lost_in_fifty_kills() {
 
     let system = Holdfast::start(data);
     let mut client = Client::connect(system.orders).unwrap();
+    let unsure = std::mem::take(&mut *told.unsure.lock().unwrap());
+    for (key, body) in unsure {
+        place_once(&mut client, key, body, &told).unwrap();
+    }
     let started = Instant::now();
     let orders = loop {
         let orders = all_orders(&mut client);
@@ -111,6 +136,9 @@ fn nothing_accepted_is_lost_in_fifty_kills() {
     let told_accepted = told.accepted.into_inner().unwrap();
     let missing: Vec<_> = told_accepted.iter().filter(|id| !there.contains(id.as_str())).collect();
     assert!(missing.is_empty(), "accepted and lost: {missing:?}");
+    let users: BTreeSet<&str> = orders.iter().map(|o| o["userId"].as_str().unwrap()).collect();
+    assert_eq!(users.len(), orders.len(), "sent again with its key, and there twice");
+    assert_eq!(there.len(), told_accepted.len(), "every request has been answered by now");
     for id in told.cancelled.into_inner().unwrap() {
         let order = orders.iter().find(|o| o["_id"] == *id).unwrap();
         assert_eq!(order["status"], 5, "cancelled and forgotten: {id}");
