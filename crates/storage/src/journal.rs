@@ -30,7 +30,8 @@ pub struct Bounds {
 /// - [`Journal::committed`] MUST wake its receivers after every commit that appended records, and MUST NOT name a `seq`
 ///   that [`Journal::read`] does not show yet.
 /// - The incarnation MUST stay the same for as long as the records do, and differ for a journal that was made anew.
-/// - [`Journal::trim`] MUST NOT change the offsets of the records that stay.
+/// - [`Journal::trim`] MUST NOT change the offsets of the records that stay, and `seq` and offsets MUST go on counting also
+///   when none stays.
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// The topics whose records it holds.

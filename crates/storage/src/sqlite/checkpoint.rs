@@ -6,19 +6,17 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
 use crate::error::StoreError;
 
-/// Pages in the log from which the thread copies them.
-const START: u32 = 1_024;
-/// Pages in the log from which the writer starts it anew, once the thread has copied most of it.
-const RESTART: u32 = 4_096;
-/// Pages in the log from which the writer does so in any case (256 MiB): the log must not grow without bound.
-const LIMIT: u32 = 32_768;
+/// Pages in the log from which the thread copies them (64 MiB): a page that is written often is then copied once.
+const START: u32 = 16_384;
+/// Pages in the log from which the writer does it all itself (256 MiB): the log must not grow without bound.
+const LIMIT: u32 = 65_536;
 
 const FOLD: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 
@@ -27,10 +25,17 @@ thread_local! {
     static PAGES: Cell<u32> = const { Cell::new(0) };
 }
 
+/// Nothing to do, or not yet.
+const IDLE: u8 = 0;
+/// The thread is copying.
+const COPYING: u8 = 1;
+/// It has copied what there was when it began; the writer does the rest.
+const COPIED: u8 = 2;
+
 /// The writer's side.
 pub(super) struct Checkpoints {
     wake: Option<flume::Sender<()>>,
-    copied: Arc<AtomicBool>,
+    state: Arc<AtomicU8>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -42,20 +47,18 @@ impl Checkpoints {
             Ok(())
         }))?;
         let (wake, woken) = flume::bounded::<()>(1);
-        let copied = Arc::new(AtomicBool::new(false));
-        let done = copied.clone();
+        let state = Arc::new(AtomicU8::new(IDLE));
+        let thread_state = state.clone();
         let thread = std::thread::Builder::new()
             .name("store-checkpoint".to_owned())
             .spawn(move || {
                 while woken.recv().is_ok() {
-                    match fold(&helper) {
-                        Ok(()) => done.store(true, Ordering::Release),
-                        Err(error) => tracing::warn!(%error, "a checkpoint failed; it is tried again"),
-                    }
+                    fold(&helper);
+                    thread_state.store(COPIED, Ordering::Release);
                 }
             })
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self { wake: Some(wake), copied, thread: Some(thread) })
+        Ok(Self { wake: Some(wake), state, thread: Some(thread) })
     }
 
     /// After each commit, on the writer's thread and outside a transaction.
@@ -64,15 +67,20 @@ impl Checkpoints {
         if pages < START {
             return;
         }
-        if pages >= LIMIT || (pages >= RESTART && self.copied.swap(false, Ordering::AcqRel)) {
-            // The next commit starts the log anew, unless a reader is still in it: then this is tried again.
-            if let Err(error) = fold(writer) {
-                tracing::warn!(%error, "a checkpoint failed; it is tried again");
+        match self.state.load(Ordering::Acquire) {
+            COPIED => {
+                // The next commit starts the log anew, unless a reader is still in it: then all of this is done again.
+                fold(writer);
+                self.state.store(IDLE, Ordering::Release);
             }
-        }
-        if let Some(wake) = &self.wake {
-            // Full: it is at work already.
-            let _ = wake.try_send(());
+            IDLE => {
+                self.state.store(COPYING, Ordering::Release);
+                if let Some(wake) = &self.wake {
+                    let _ = wake.try_send(());
+                }
+            }
+            _ if pages >= LIMIT => fold(writer),
+            _ => {}
         }
     }
 }
@@ -86,7 +94,9 @@ impl Drop for Checkpoints {
     }
 }
 
-fn fold(connection: &Connection) -> Result<(), rusqlite::Error> {
+fn fold(connection: &Connection) {
     // Gives a row (busy, pages in the log, pages folded in); busy only means that the other side is at it.
-    connection.query_row(FOLD, [], |_| Ok(()))
+    if let Err(error) = connection.query_row(FOLD, [], |_| Ok(())) {
+        tracing::warn!(%error, "a checkpoint failed; it is tried again");
+    }
 }

@@ -48,12 +48,13 @@ impl Options {
             partitions: DEFAULT_PARTITIONS,
             readers: 3,
             queue: 4_096,
-            tail_bytes: 8 << 20,
+            tail_bytes: 2 << 20,
         }
     }
 }
 
-/// A service's database. Closing is [`Database::close`]; dropping it closes too, without waiting.
+/// A service's database. Closing is [`Database::close`]; dropping it closes too, and blocks until what is
+/// queued is done.
 pub struct Database {
     topics: &'static [Topic],
     partitions: u16,
@@ -63,8 +64,6 @@ pub struct Database {
     writer: Mutex<Option<JoinHandle<()>>>,
     readers: Arc<Readers>,
     path: PathBuf,
-    /// Held until the database is closed.
-    lock: Mutex<Option<File>>,
 }
 
 struct Readers {
@@ -86,21 +85,26 @@ impl Database {
         let lock = lock(path)?;
         let mut connection =
             connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-        // FULL: a commit is on the disk before it is answered. Rows of orders are large and appended, so a page of 8 KiB
-        // (set before the first table) takes fewer writes than the default.
+        // FULL: a commit is on the disk before it is answered.
         connection.execute_batch(
-            "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-             PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16000; PRAGMA foreign_keys = ON;
-             PRAGMA temp_store = MEMORY;",
+            "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 134217728; PRAGMA cache_size = -16000;
+             PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
         )?;
+        let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        if mode != "wal" {
+            let why = format!("{}: no write-ahead log on this file system ({mode})", path.display());
+            return Err(StoreError::Unavailable(why));
+        }
         schema::migrate(&mut connection, &[schema::STORAGE, options.migrations])?;
         let (incarnation, partitions) = journal::identity(&connection, options.partitions)?;
         let appender = Appender::load(&connection, partitions)?;
         let tail = Arc::new(Tail::new(appender.newest(), options.tail_bytes));
         let readers = (0..options.readers.max(1)).map(|_| reader(path)).collect::<Result<Vec<_>, _>>()?;
         let (sender, queue) = flume::bounded(options.queue);
-        let checkpoints = Checkpoints::start(&mut connection, connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?;
-        let writer = Writer { checkpoints, connection, appender, tail: tail.clone(), queue };
+        let checkpoints =
+            Checkpoints::start(&mut connection, connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?;
+        // The writer keeps the lock: nobody else may open the file while it can still write.
+        let writer = Writer { _lock: lock, checkpoints, connection, appender, tail: tail.clone(), queue };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())
@@ -114,7 +118,6 @@ impl Database {
             writer: Mutex::new(Some(thread)),
             readers: Arc::new(Readers { permits: Semaphore::new(readers.len()), idle: Mutex::new(readers) }),
             path: path.clone(),
-            lock: Mutex::new(Some(lock)),
         })
     }
 
@@ -174,7 +177,6 @@ impl Database {
         }
         self.readers.permits.close();
         self.readers.idle.lock().clear();
-        drop(self.lock.lock().take());
     }
 
     /// The file.
@@ -207,6 +209,17 @@ pub fn snapshot(from: &Path, to: &Path) -> Result<(), StoreError> {
     let source = connect(from, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     source.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
     Ok(())
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        drop(self.queue.lock().take());
+        let thread = self.writer.lock().take();
+        // The last handle may be dropped by a request on the writer itself.
+        if let Some(thread) = thread.filter(|t| t.thread().id() != std::thread::current().id()) {
+            let _ = thread.join();
+        }
+    }
 }
 
 /// Gives the connection back, also when a query panics.

@@ -49,9 +49,7 @@ pub(super) struct Mark {
 impl Appender {
     pub(super) fn load(connection: &Connection, partitions: u16) -> Result<Self, StoreError> {
         let newest: Option<u64> = connection.query_row("SELECT max(seq) FROM journal", [], |r| r.get(0))?;
-        // After a full trim the table is empty, and `seq` must still go on.
-        let indexed: Option<u64> =
-            connection.query_row("SELECT max(seq) FROM journal_index", [], |r| r.get(0))?;
+        let trimmed: u64 = connection.query_row("SELECT trimmed FROM journal_identity", [], |r| r.get(0))?;
         let mut heads = FxHashMap::default();
         let mut statement = connection.prepare("SELECT topic, partition, end_offset FROM journal_heads")?;
         let mut rows = statement.query([])?;
@@ -60,7 +58,7 @@ impl Appender {
         }
         Ok(Self {
             partitions,
-            newest: Seq(newest.max(indexed).unwrap_or(0)),
+            newest: Seq(newest.unwrap_or(0).max(trimmed)),
             heads,
             pending: Vec::new(),
             touched: Vec::new(),
@@ -297,7 +295,9 @@ impl Journal for Database {
                  WHERE gone.topic = journal_heads.topic AND gone.partition = journal_heads.partition",
                 [last],
             )?;
-            // The newest entry of each partition stays: it is where `seq` goes on from when everything is trimmed.
+            connection.execute("UPDATE journal_identity SET trimmed = ?1", [last])?;
+            // Of each partition's entries that point into what is forgotten, the newest stays: it is where the search
+            // for its next record starts.
             connection.execute(
                 "DELETE FROM journal_index WHERE seq <= ?1 AND EXISTS
                    (SELECT 1 FROM journal_index AS later WHERE later.topic = journal_index.topic

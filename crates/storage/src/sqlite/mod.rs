@@ -18,12 +18,23 @@ pub use writer::WriteTx;
 
 impl From<rusqlite::Error> for crate::StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ffi::ErrorCode;
+        use rusqlite::ffi::ErrorCode as Code;
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                Self::Inconsistent(error.to_string())
-            }
-            _ => Self::Unavailable(error.to_string()),
+            // The disk or another process: the same request may succeed later.
+            Some(
+                Code::DatabaseBusy
+                | Code::DatabaseLocked
+                | Code::DiskFull
+                | Code::SystemIoFailure
+                | Code::CannotOpen
+                | Code::OutOfMemory
+                | Code::OperationInterrupted
+                | Code::ReadOnly
+                | Code::FileLockingProtocolFailed
+                | Code::PermissionDenied,
+            ) => Self::Unavailable(error.to_string()),
+            // Damage, a constraint about to be broken, a row that is not what it must be: no retry mends it.
+            _ => Self::Inconsistent(error.to_string()),
         }
     }
 }

@@ -20,7 +20,9 @@ pub(crate) const STORAGE: Migrations = Migrations {
         -- One row; partitions are fixed when the journal is made, because a key's partition must not change.
         CREATE TABLE journal_identity (
             incarnation INTEGER NOT NULL,
-            partitions INTEGER NOT NULL
+            partitions INTEGER NOT NULL,
+            -- Records up to here were forgotten: `seq` goes on after it even if none is left.
+            trimmed INTEGER NOT NULL DEFAULT 0
         ) STRICT;
 
         -- Rows are appended in the order of `seq`, so no other index is kept; `journal_index` finds offsets.

@@ -1,5 +1,6 @@
 //! The writer thread: group commit, a savepoint for each request.
 
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -104,6 +105,8 @@ where
 }
 
 pub(super) struct Writer {
+    /// Keeps other processes out.
+    pub(super) _lock: File,
     pub(super) checkpoints: Checkpoints,
     pub(super) connection: Connection,
     pub(super) appender: Appender,

@@ -116,6 +116,7 @@ pub(super) async fn trim_keeps_offsets_and_bounds(harness: &dyn Harness, n: u32)
     assert!(journal.bounds().await.unwrap().iter().all(|b| b.start == b.end));
     store.close().await;
     let store = harness.open(n).await;
+    assert_eq!(*store.journal().committed().borrow(), Seq(300), "seqs go on where they were");
     let next = append(&*store, TOPICS[0], 300..301).await;
     let before = all.iter().filter(|r| r.topic_partition() == next[0].topic_partition()).count();
     assert_eq!(next[0].offset, before as u64, "offsets go on where they were");
