@@ -34,6 +34,16 @@ pub(crate) fn decode<'de, B: Deserialize<'de>>(payload: &'de [u8]) -> Result<(He
     Ok((head.finish()?, body))
 }
 
+/// A word or number of a closed set; `None` for one that is not in this build's set, which a newer writer may know.
+pub(crate) fn known<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: de::DeserializeOwned,
+    D: de::Deserializer<'de>,
+{
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(T::deserialize(value).ok())
+}
+
 macro_rules! fields {
     ($($field:ident = $name:literal,)*) => {
         /// The head's fields, as they come.

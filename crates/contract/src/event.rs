@@ -1,6 +1,7 @@
 //! The payloads of every topic, and how they are read.
 //!
-//! Writers fill every field; readers ignore fields they do not know, so a newer writer does not stop an older reader.
+//! Writers fill every field; readers ignore fields they do not know, and take a word or number that they do not know as
+//! unknown, so a newer writer does not stop an older reader.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -98,29 +99,43 @@ pub struct OrderCreated {
     pub total_amount: Decimal,
     /// Its currency.
     pub currency: Currency,
-    /// How it is paid.
-    pub payment_method: PaymentMethod,
-    /// Always pending.
-    pub status: OrderStatus,
+    /// How it is paid; `None` for a way that this build does not know.
+    #[serde(default, deserialize_with = "codec::known")]
+    #[cfg_attr(feature = "schema", schema(value_type = PaymentMethod, required))]
+    pub payment_method: Option<PaymentMethod>,
+    /// Always pending; `None` for a status that this build does not know.
+    #[serde(default, deserialize_with = "codec::known")]
+    #[cfg_attr(feature = "schema", schema(value_type = OrderStatus, required))]
+    pub status: Option<OrderStatus>,
 }
 
-/// `ORDER_STATUS_CHANGED`.
+/// `ORDER_STATUS_CHANGED`. Readers must have the reservation and the new status; the rest tells people more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderStatusChanged {
     /// The order's reservation.
     pub reservation_id: ReservationId,
-    /// From.
-    pub old_status: OrderStatus,
+    /// From; `None` for a status that this build does not know.
+    #[serde(default, deserialize_with = "codec::known")]
+    #[cfg_attr(feature = "schema", schema(value_type = OrderStatus, required))]
+    pub old_status: Option<OrderStatus>,
     /// From, for people.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required))]
     pub old_status_label: String,
-    /// To.
-    pub new_status: OrderStatus,
+    /// To; `None` for a status that this build does not know.
+    #[serde(deserialize_with = "codec::known")]
+    #[cfg_attr(feature = "schema", schema(value_type = OrderStatus, required))]
+    pub new_status: Option<OrderStatus>,
     /// To, for people.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(required))]
     pub new_status_label: String,
-    /// What Products had said by then.
-    pub stock_status: StockStatus,
+    /// What Products had said by then; `None` for a word that this build does not know.
+    #[serde(default, deserialize_with = "codec::known")]
+    #[cfg_attr(feature = "schema", schema(value_type = StockStatus, required))]
+    pub stock_status: Option<StockStatus>,
     /// Why, if somebody said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -138,8 +153,10 @@ pub struct OrderCancelled {
     pub user_id: UserId,
     /// Why.
     pub reason: String,
-    /// From which status.
-    pub old_status: OrderStatus,
+    /// From which status; `None` for one that this build does not know.
+    #[serde(default, deserialize_with = "codec::known")]
+    #[cfg_attr(feature = "schema", schema(value_type = OrderStatus, required))]
+    pub old_status: Option<OrderStatus>,
     /// Its total.
     pub total_amount: Decimal,
     /// Its currency.
@@ -214,6 +231,9 @@ pub enum ReleaseOutcome {
     Released,
     /// What was shipped was booked back in.
     Returned,
+    /// A word that a newer version has. Nothing is held any more in any case, so it counts as released.
+    #[serde(other)]
+    Unknown,
 }
 
 /// `STOCK_RELEASED`.
@@ -473,6 +493,61 @@ mod tests {
         assert_eq!(Event::decode(Topic::OrderCreated, turned.as_bytes()).unwrap(), Some(reserve()));
         let unknown = payload.replace("STOCK_RESERVE_REQUEST", "STOCK_BLESSED");
         assert_eq!(Event::decode(Topic::InventoryReserve, unknown.as_bytes()).unwrap(), None);
+    }
+
+    #[test]
+    fn tolerates_unknown_statuses_and_words() {
+        let order = OrderId::new(Key::compose(1_763_600_000_000, 1, 2));
+        let head = |event_type: &str| {
+            format!(
+                r#""eventId":"e","eventType":"{event_type}","orderId":"{order}","orderNumber":"{}","#,
+                OrderNumber::from(order)
+            ) + &format!(
+                r#""timestamp":"2026-01-01T00:00:00.000Z","schemaVersion":9,"reservationId":"{}","#,
+                ReservationId::from(order)
+            )
+        };
+        let decoded = |topic: Topic, event_type: &str, own: &str| {
+            let payload = format!("{{{}{own}}}", head(event_type));
+            Event::decode(topic, payload.as_bytes())
+                .unwrap_or_else(|e| panic!("{e:?}: {payload}"))
+                .unwrap()
+                .body
+        };
+        let changed = |own: &str| match decoded(Topic::OrderStatusChanged, "ORDER_STATUS_CHANGED", own) {
+            Body::OrderStatusChanged(changed) => changed,
+            other => panic!("{other:?}"),
+        };
+        let newer = changed(
+            r#""oldStatus":9,"oldStatusLabel":"Inspected","newStatus":10,"newStatusLabel":"x","stockStatus":"backordered""#,
+        );
+        assert_eq!((newer.old_status, newer.new_status, newer.stock_status), (None, None, None));
+        // What Products needs is enough.
+        assert_eq!(changed(r#""newStatus":3"#).new_status, Some(OrderStatus::Shipped));
+
+        let created = decoded(
+            Topic::OrderCreated,
+            "ORDER_CREATED",
+            r#""userId":"u","items":[],"totalAmount":1,"currency":"USD","paymentMethod":"barter","status":9"#,
+        );
+        assert!(matches!(created, Body::OrderCreated(c) if c.payment_method.is_none() && c.status.is_none()));
+        let cancelled = decoded(
+            Topic::OrderCancelled,
+            "ORDER_CANCELLED",
+            r#""userId":"u","reason":"r","oldStatus":"odd","totalAmount":1,"currency":"USD""#,
+        );
+        assert!(matches!(cancelled, Body::OrderCancelled(c) if c.old_status.is_none()));
+
+        let product = ProductId::from_bytes([7; 12]);
+        let movement = format!(
+            r#"{{"movementId":"m","productId":"{product}","productName":"P","kind":"counted","onHandDelta":0,"reservedDelta":0,"#
+        ) + r#""locationId":"default","balances":{"stock":1,"reserved":0,"onHand":1},"at":"2026-01-01T00:00:00.000Z"}"#;
+        let own = format!(r#""outcome":"melted","movements":[{movement}]"#);
+        let Body::StockReleased(released) = decoded(Topic::InventoryReleased, "STOCK_RELEASED", &own) else {
+            panic!("another event");
+        };
+        assert_eq!(released.outcome, ReleaseOutcome::Unknown);
+        assert_eq!(released.movements[0].kind, crate::stock::MovementKind::Unknown);
     }
 
     #[test]

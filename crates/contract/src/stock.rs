@@ -110,6 +110,9 @@ pub enum MovementKind {
     Returned,
     /// Corrected by a person.
     Adjusted,
+    /// A word that a newer version has: shown, never written by this one.
+    #[serde(other)]
+    Unknown,
 }
 
 /// One change of one product's stock, as the answers and the ledger show it.

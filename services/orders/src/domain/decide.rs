@@ -317,7 +317,7 @@ fn cancelled(
         Body::OrderCancelled(OrderCancelled {
             user_id: order.user_id.clone(),
             reason: reason.as_str().to_owned(),
-            old_status: from,
+            old_status: Some(from),
             total_amount: order.total.to_decimal(),
             currency: order.currency(),
             shortages: order.stock.shortages().to_vec(),
@@ -441,11 +441,11 @@ fn note(text: &str) -> Option<Note> {
 fn status_changed(order: &Order, old: OrderStatus, new: OrderStatus, reason: Option<&Note>) -> Body {
     Body::OrderStatusChanged(OrderStatusChanged {
         reservation_id: order.reservation(),
-        old_status: old,
+        old_status: Some(old),
         old_status_label: old.label().to_owned(),
-        new_status: new,
+        new_status: Some(new),
         new_status_label: new.label().to_owned(),
-        stock_status: order.stock.status(),
+        stock_status: Some(order.stock.status()),
         reason: reason.map(|r| r.as_str().to_owned()),
         tracking_number: order.tracking_number.as_ref().map(|t| t.as_str().to_owned()),
     })

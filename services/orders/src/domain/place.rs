@@ -130,8 +130,8 @@ fn created(order: &Order) -> Body {
         items: order.lines(),
         total_amount: order.total.to_decimal(),
         currency: order.currency(),
-        payment_method: order.payment_method,
-        status: OrderStatus::Pending,
+        payment_method: Some(order.payment_method),
+        status: Some(OrderStatus::Pending),
     })
 }
 

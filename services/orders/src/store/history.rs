@@ -90,13 +90,14 @@ const EVENT: u8 = 2;
 const SYSTEM: u8 = 3;
 
 // Persisted: never renumber.
-const MOVEMENT_KINDS: [MovementKind; 6] = [
+const MOVEMENT_KINDS: [MovementKind; 7] = [
     MovementKind::Received,
     MovementKind::Reserved,
     MovementKind::Released,
     MovementKind::Fulfilled,
     MovementKind::Returned,
     MovementKind::Adjusted,
+    MovementKind::Unknown,
 ];
 
 /// Writes a step. Everything but the places of its records is known before the commit.

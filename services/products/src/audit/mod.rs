@@ -260,6 +260,8 @@ fn allowed(m: &LedgerMovement) -> bool {
         MovementKind::Released => on_hand == 0 && reserved < 0,
         MovementKind::Fulfilled => on_hand < 0 && reserved == on_hand,
         MovementKind::Adjusted => on_hand != 0 && reserved == 0,
+        // Never written by this service.
+        MovementKind::Unknown => false,
     };
     changes && m.balances.stock >= 0 && m.balances.reserved >= 0
 }

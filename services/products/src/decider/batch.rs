@@ -30,7 +30,7 @@ fn reservation_of(event: &Event) -> Option<ReservationId> {
     match &event.body {
         Body::ReserveRequest(request) => Some(request.reservation_id),
         Body::ReleaseRequest(request) => Some(request.reservation_id),
-        Body::OrderStatusChanged(change) if change.new_status == OrderStatus::Shipped => {
+        Body::OrderStatusChanged(change) if change.new_status == Some(OrderStatus::Shipped) => {
             Some(change.reservation_id)
         }
         _ => None,
@@ -117,10 +117,12 @@ pub(super) fn decide(
             let prior = decisions.get(&request.reservation_id);
             state.desk.release(request.reservation_id, request.shipped, prior, &origin)?
         }
-        Body::OrderStatusChanged(change) if change.new_status == OrderStatus::Shipped => {
+        Body::OrderStatusChanged(change) if change.new_status == Some(OrderStatus::Shipped) => {
             let prior = decisions.get(&change.reservation_id);
             let Some(outcome) = state.desk.fulfil(change.reservation_id, prior, &origin)? else {
-                tracing::warn!(reservation = %change.reservation_id, "shipped without a reservation");
+                // There is nothing that could be said: an answer carries a decision, and there is none.
+                tracing::warn!(reservation = %change.reservation_id, "an order was shipped for which no stock was ever asked; left unanswered");
+                metrics::counter!("products_shipments_without_reservation_total").increment(1);
                 return Ok(());
             };
             outcome

@@ -29,6 +29,7 @@ fn moved(f: &mut impl fmt::Write, m: &LedgerMovement) -> fmt::Result {
         MovementKind::Fulfilled => "Shipped",
         MovementKind::Returned => "Took back",
         MovementKind::Adjusted => "Adjusted",
+        MovementKind::Unknown => "Moved",
     };
     let quantity = m.quantity();
     let units = if quantity == 1 { "unit" } else { "units" };

@@ -106,6 +106,10 @@ impl Rig {
             .unwrap_or_else(|e: StoreError| panic!("{e}"));
     }
 
+    pub(super) async fn say_raw(&self, topic: Topic, about: u16, payload: String) {
+        self.publish(topic, order(about), payload.into_bytes()).await;
+    }
+
     async fn say(&self, about: OrderId, body: Body) {
         let topic = body.topic();
         let event = Event::about_order(about, 1, Timestamp::from_millis(1_767_225_600_000), body);
@@ -144,11 +148,11 @@ impl Rig {
     pub(super) async fn status(&self, n: u16, new_status: OrderStatus) {
         let body = Body::OrderStatusChanged(OrderStatusChanged {
             reservation_id: order(n).into(),
-            old_status: OrderStatus::Processing,
+            old_status: Some(OrderStatus::Processing),
             old_status_label: "Processing".to_owned(),
-            new_status,
+            new_status: Some(new_status),
             new_status_label: new_status.label().to_owned(),
-            stock_status: StockStatus::Reserved,
+            stock_status: Some(StockStatus::Reserved),
             reason: None,
             tracking_number: None,
         });
