@@ -4,10 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_bus::Retention;
-use holdfast_contract::{OrderId, Timestamp};
+use holdfast_bus::{Bus, BusError, ORDERS_GROUP, Retention};
+use holdfast_contract::event::Body;
+use holdfast_contract::{OrderId, Timestamp, Topic};
+use holdfast_service::telemetry::chain;
 use holdfast_service::{Clock, Steps};
-use holdfast_storage::StoreError;
+use holdfast_storage::{Group, Inbox, StoreError};
 use rustc_hash::FxHashMap;
 use tokio_util::sync::CancellationToken;
 
@@ -18,10 +20,64 @@ use crate::store::{Change, Commit, CommitError, OrderStore};
 const CHUNK: usize = 256;
 /// The longest that an order is left alone, however often it was asked for.
 const LONGEST: Duration = Duration::from_secs(3600);
+/// The same where only the shipment has to be booked: nobody waits for that, and where Products has no hold for it,
+/// asking again does not help.
+const LONGEST_SHIPPED: Duration = Duration::from_secs(24 * 3600);
 /// How long answers to requests with an `Idempotency-Key` are kept: twice what is promised.
 const KEYS_KEPT: Duration = Duration::from_secs(48 * 3600);
 /// How often old answers and old events are forgotten.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
+
+/// What was sent and is still to be read: those messages are not lost, only waiting, and asking again would make the
+/// queue that they wait in longer.
+pub struct Backlog {
+    /// The bus.
+    pub bus: Arc<dyn Bus>,
+    /// The groups that take the requests, with where their positions are; empty if that cannot be known here.
+    pub requests: Vec<(Group, &'static [Topic], Arc<dyn Inbox>)>,
+    /// Where the positions of [`ORDERS_GROUP`] are.
+    pub answers: Arc<dyn Inbox>,
+}
+
+impl Backlog {
+    /// When the oldest request was sent that Products has not read; `None` if there is none.
+    async fn oldest_request(&self) -> Result<Option<Timestamp>, BusError> {
+        let mut oldest = None;
+        for (group, topics, inbox) in &self.requests {
+            oldest = earlier(oldest, self.oldest(group, topics, &**inbox).await?);
+        }
+        Ok(oldest)
+    }
+
+    /// When the oldest answer was given that this service has not read; `None` if there is none.
+    async fn oldest_answer(&self) -> Result<Option<Timestamp>, BusError> {
+        self.oldest(ORDERS_GROUP, Topic::TO_ORDERS, &*self.answers).await
+    }
+
+    async fn oldest(
+        &self,
+        group: Group,
+        topics: &[Topic],
+        inbox: &dyn Inbox,
+    ) -> Result<Option<Timestamp>, BusError> {
+        // First the positions: what is read meanwhile only makes the backlog look longer than it is.
+        let positions: FxHashMap<_, _> = inbox.positions(group).await?.into_iter().collect();
+        let mut oldest = None;
+        for b in self.bus.bounds(topics).await? {
+            let reached = positions.get(&b.partition).map(|p| p.next);
+            let next = reached.filter(|next| (b.start..=b.end).contains(next)).unwrap_or(b.start);
+            if next < b.end {
+                let unread = self.bus.browse(b.partition, next, 1).await?;
+                oldest = earlier(oldest, unread.first().map(|record| record.at));
+            }
+        }
+        Ok(oldest)
+    }
+}
+
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
+}
 
 /// Asks Products again for what an order has waited for too long.
 pub struct Redecide {
@@ -29,24 +85,39 @@ pub struct Redecide {
     clock: Arc<dyn Clock>,
     steps: Steps,
     after: Duration,
+    backlog: Backlog,
     /// When each order that still waits is due again, and how long it is left alone after that: while Products is away
     /// for hours, the journal must not fill with repetitions.
     due: FxHashMap<OrderId, (Timestamp, Duration)>,
 }
 
 impl Redecide {
-    /// Orders count as forgotten once nothing happened to them for `after`.
-    pub fn new(store: Arc<dyn OrderStore>, clock: Arc<dyn Clock>, steps: Steps, after: Duration) -> Self {
-        Self { store, clock, steps, after, due: FxHashMap::default() }
+    /// Orders count as forgotten once nothing happened to them for `after`, and their request is not in the `backlog`.
+    pub fn new(
+        store: Arc<dyn OrderStore>,
+        clock: Arc<dyn Clock>,
+        steps: Steps,
+        after: Duration,
+        backlog: Backlog,
+    ) -> Self {
+        Self { store, clock, steps, after, backlog, due: FxHashMap::default() }
     }
 
     /// Looks once; says how many requests were sent again.
     ///
     /// # Errors
-    /// If the store fails.
-    pub async fn run_once(&mut self) -> Result<usize, StoreError> {
+    /// If the store or the bus fails.
+    pub async fn run_once(&mut self) -> Result<usize, BusError> {
         let now = self.clock.now();
-        let before = minus(now, self.after);
+        let patience = minus(now, self.after);
+        if self.backlog.oldest_answer().await?.is_some_and(|at| at <= patience) {
+            // Any order may be answered already.
+            return Ok(0);
+        }
+        // An order's request was sent when the order changed last. If Products has not come to what was sent then, it
+        // has the request before it.
+        let unread = self.backlog.oldest_request().await?;
+        let before = unread.map_or(patience, |oldest| patience.min(oldest));
         let mut waiting = FxHashMap::default();
         let mut sent = 0;
         let mut last = None;
@@ -60,11 +131,21 @@ impl Redecide {
                 if due > now {
                     waiting.insert(order.id, (due, pause));
                 } else if let Some(request) = outstanding_request(&order) {
-                    waiting.insert(order.id, (plus(now, pause), (pause * 2).min(LONGEST)));
+                    let longest = match request {
+                        Body::OrderStatusChanged(_) => LONGEST_SHIPPED,
+                        _ => LONGEST,
+                    };
+                    waiting.insert(order.id, (plus(now, pause), (pause * 2).min(longest)));
                     changes.push(Change::resend(order, request, now));
                 }
             }
             sent += self.send(changes).await?;
+        }
+        if before < patience {
+            // Orders that were passed over may go on waiting: their pauses must not start anew.
+            for (order, pause) in self.due.drain() {
+                waiting.entry(order).or_insert(pause);
+            }
         }
         self.due = waiting;
         if sent > 0 {
@@ -95,7 +176,7 @@ impl Redecide {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while stop.run_until_cancelled(tick.tick()).await.is_some() {
             if let Err(error) = self.run_once().await {
-                tracing::warn!(%error, "could not look for undecided orders; trying again");
+                tracing::warn!(error = %chain(&error), "could not look for undecided orders; trying again");
             }
         }
     }

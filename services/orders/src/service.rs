@@ -25,7 +25,7 @@ use thiserror::Error;
 use crate::consumer::{Answers, MAX_BATCH};
 use crate::http;
 use crate::live::{self, LiveConfig, LiveGateway};
-use crate::recovery::{Redecide, Tidy};
+use crate::recovery::{Backlog, Redecide, Tidy};
 use crate::sqlite::{SqliteOptions, SqliteOrders};
 use crate::store::OrderStore;
 use crate::usecase::{Parts, UseCases};
@@ -199,7 +199,10 @@ impl Orders {
                 worker::run(consumer, &mut handler, MAX_BATCH, stop).await;
                 Ok::<(), BusError>(())
             });
-            let redecide = Redecide::new(store.clone(), clock.clone(), steps, settings.redecide_after);
+            let backlog =
+                Backlog { bus: bus.clone(), requests: consumed_by.clone(), answers: database.inbox.clone() };
+            let redecide =
+                Redecide::new(store.clone(), clock.clone(), steps, settings.redecide_after, backlog);
             lifecycle.spawn_essential("redecide", running(redecide.run(drain.clone())));
         }
         let indexed = database.sqlite.clone();
@@ -228,6 +231,7 @@ impl Orders {
         let router: Router =
             http::router(cases.clone()).merge(live::router(&gateway)).merge(operational_routes(operational));
         server.serve(finish(router, settings.http), &lifecycle);
+        tracing::info!("Orders service running on port {}", addr.port());
         Ok(Self { addr, cases, answers })
     }
 

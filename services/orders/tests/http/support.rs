@@ -32,8 +32,10 @@ pub(crate) struct World {
     pub(crate) cases: Arc<UseCases>,
     pub(crate) answers: Answers,
     pub(crate) clock: ManualClock,
+    /// What carries messages between the two.
+    pub(crate) bus: Arc<dyn Bus>,
     /// What Products would write to.
-    products: Arc<Database>,
+    pub(crate) products: Arc<Database>,
     consumer: Mutex<Box<dyn Consumer>>,
     _folder: tempfile::TempDir,
 }
@@ -56,7 +58,7 @@ impl World {
         }));
         let inbox: Arc<dyn Inbox> = store.database().clone();
         let answers = Answers::new(store.clone(), inbox.clone(), shared, steps);
-        let bus = EmbeddedBus::new(vec![store.database().clone(), products.clone()]);
+        let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::new(vec![store.database().clone(), products.clone()]));
         let consumer = bus.subscribe(ORDERS_GROUP, Topic::TO_ORDERS, inbox).await.unwrap();
         let client = TestClient::new(finish(http::router(cases.clone()), HttpOptions::default()));
         Self {
@@ -65,6 +67,7 @@ impl World {
             cases,
             answers,
             clock,
+            bus,
             products,
             consumer: Mutex::new(consumer),
             _folder: folder,
