@@ -7,7 +7,7 @@ use holdfast_bus::triage::{ParkedOrders, Triaged, triage};
 use holdfast_bus::worker::Handler;
 use holdfast_bus::{Batch, ORDERS_GROUP};
 use holdfast_contract::event::{Body, Event};
-use holdfast_contract::{OrderId, StockStatus};
+use holdfast_contract::{OrderId, OrderStatus, StockStatus};
 use holdfast_service::{Clock, Steps};
 use holdfast_storage::{Inbox, Record, StoreError};
 use metrics::Counter;
@@ -40,6 +40,7 @@ struct Counted {
     rejected: Counter,
     released: Counter,
     late: Counter,
+    contradicted: Counter,
     unknown: Counter,
     parked: Counter,
 }
@@ -51,6 +52,7 @@ pub(crate) struct Decided {
     /// Before and after, for what is told once the commit is durable.
     moved: Vec<(Arc<Order>, Arc<Order>)>,
     late: u64,
+    contradicted: u64,
     unknown: u64,
 }
 
@@ -69,6 +71,7 @@ impl Answers {
             rejected: decided("rejected"),
             released: decided("released"),
             late: metrics::counter!("orders_late_answers_total"),
+            contradicted: metrics::counter!("orders_contradicted_shipments_total"),
             unknown: metrics::counter!("orders_unknown_answers_total"),
             parked: metrics::counter!("orders_parked_messages_total"),
         };
@@ -95,7 +98,7 @@ impl Answers {
             };
             let known = is_known(&order, &answer);
             let cause = StepCause::Event(StepEvent::of(record, event));
-            match domain::decide(&order, Command::Answer(answer), at) {
+            match domain::decide(&order, Command::Answer(answer.clone()), at) {
                 Ok(Decision::Changed(changed)) => {
                     let change = Change::update(&order, changed, cause, record.traceparent.clone());
                     let after = change.order().clone();
@@ -107,6 +110,15 @@ impl Answers {
                 Ok(Decision::Noop) if known => {}
                 // Answers are never refused; were one, it would be too late for it as well.
                 Ok(Decision::Noop) | Err(_) => {
+                    if contradicts(&order, &answer) {
+                        decided.contradicted += 1;
+                        tracing::warn!(
+                            order = %order.number(), ?answer,
+                            "an order that has left holds no stock in Products, whose ledger was lost or changed by \
+                             somebody else: the order stays as it is; run `holdfast audit`, and correct the product's \
+                             stock with POST /api/v1/products/{{id}}/adjust"
+                        );
+                    }
                     decided.late += 1;
                     decided.changes.push(Change::note(order, cause, at));
                 }
@@ -118,6 +130,7 @@ impl Answers {
     /// Counts and tells what a durable commit did.
     pub(crate) fn told(&self, decided: &Decided) {
         self.counted.late.increment(decided.late);
+        self.counted.contradicted.increment(decided.contradicted);
         self.counted.unknown.increment(decided.unknown);
         let (mut reserved, mut rejected, mut released) = (0, 0, 0);
         for (before, after) in &decided.moved {
@@ -158,6 +171,14 @@ fn is_known(order: &Order, answer: &Answer) -> bool {
             | (Answer::Released(_), StockStatus::Released | StockStatus::Returned)
             | (Answer::Fulfilled, StockStatus::Fulfilled)
     )
+}
+
+/// Whether Products says that nothing is held for an order that has left and whose hold is still to be consumed. Then
+/// goods are gone that the ledger does not know of, which only a person can put right.
+fn contradicts(order: &Order, answer: &Answer) -> bool {
+    matches!(order.status(), OrderStatus::Shipped | OrderStatus::Delivered)
+        && order.stock == Stock::Reserved
+        && matches!(answer, Answer::Rejected { .. } | Answer::Released(_))
 }
 
 /// One line for people.

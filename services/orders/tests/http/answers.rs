@@ -113,11 +113,12 @@ async fn invariant_8_poison_parks_its_order_and_no_other() {
     let [first, alone, second, third] = [0, 1, 2, 3].map(|n: usize| parked[n].id);
     assert!(matches!(world.answers.replay(third).await, Err(ParkedError::Behind(id)) if id == first));
     assert!(matches!(world.answers.replay(first).await, Err(ParkedError::Poison(_))));
-    world.answers.discard(first).await.unwrap();
+    // What was behind it goes on by itself.
+    let followed = world.answers.discard(first).await.unwrap();
+    assert_eq!((followed.replayed, followed.stuck), (2, None));
     assert!(matches!(world.answers.discard(first).await, Err(ParkedError::Gone(_))));
-    world.answers.replay(second).await.unwrap();
+    assert!(matches!(world.answers.replay(second).await, Err(ParkedError::Gone(_))));
     assert_eq!(world.get(&sick).await["stockStatus"], "reserved");
-    world.answers.replay(third).await.unwrap();
     world.answers.discard(alone).await.unwrap();
     assert!(matches!(world.answers.replay(ParkedId(99)).await, Err(ParkedError::Gone(_))));
 
@@ -125,6 +126,50 @@ async fn invariant_8_poison_parks_its_order_and_no_other() {
     world.set_status(&sick, 5).await;
     world.answer(&sick, released(&sick, ReleaseOutcome::Released)).await;
     assert_eq!(world.get(&sick).await["stockStatus"], "released");
+    assert!(world.store.database().parked(ORDERS_GROUP, None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn invariant_8_what_is_behind_goes_on_up_to_the_next_poison() {
+    let world = World::new().await;
+    let sick = world.placed().await;
+    let key = id(&sick).to_string();
+    let poison = || world.publish_raw(Topic::InventoryReserved, key.clone(), "not json");
+    poison().await;
+    world.publish(&sick, reserved(&sick)).await;
+    poison().await;
+    world.publish(&sick, reserved(&sick)).await;
+    world.take().await;
+    let parked = async || world.store.database().parked(ORDERS_GROUP, None, 10).await.unwrap();
+    let ids: Vec<_> = parked().await.iter().map(|p| p.id).collect();
+    let followed = world.answers.discard(ids[0]).await.unwrap();
+    assert!(followed.replayed == 1 && followed.stuck.is_some(), "{followed:?}");
+    assert_eq!(world.get(&sick).await["stockStatus"], "reserved");
+    assert_eq!(parked().await.len(), 2);
+    assert_eq!(world.answers.discard(ids[2]).await.unwrap().replayed, 1);
+    assert!(parked().await.is_empty());
+}
+
+#[tokio::test]
+async fn words_of_a_newer_writer_are_taken_as_far_as_they_are_known() {
+    let world = World::new().await;
+    let placed = world.placed().await;
+    let text = |body| {
+        String::from_utf8(Event::about_order(id(&placed), 1, world.clock.now(), body).encode()).unwrap()
+    };
+    let key = id(&placed).to_string();
+    let newer = text(reserved(&placed)).replace("\"kind\":\"reserved\"", "\"kind\":\"counted\"");
+    world.publish_raw(Topic::InventoryReserved, key.clone(), newer).await;
+    world.take().await;
+    assert_eq!(world.get(&placed).await["stockStatus"], "reserved");
+    let timeline = world.client.get(&crate::support::path(&placed, "/timeline")).send().await;
+    assert!(timeline.json.to_string().contains("\"kind\":\"unknown\""), "{}", timeline.json);
+    world.set_status(&placed, 5).await;
+    let body = released(&placed, ReleaseOutcome::Released);
+    let newer = text(body).replace("\"outcome\":\"released\"", "\"outcome\":\"melted\"");
+    world.publish_raw(Topic::InventoryReleased, key, newer).await;
+    world.take().await;
+    assert_eq!(world.get(&placed).await["stockStatus"], "released");
     assert!(world.store.database().parked(ORDERS_GROUP, None, 10).await.unwrap().is_empty());
 }
 

@@ -27,7 +27,7 @@ pub(super) enum Work {
     Edit(Box<Edit>, Reply<ProductView>),
     Hide(ProductId, Reply<()>),
     Replay(ParkedId, Reply<Replayed, ParkedError>),
-    Discard(ParkedId, Reply<(), ParkedError>),
+    Discard(ParkedId, Reply<Replayed, ParkedError>),
 }
 
 /// The way to the one writer of stock. Every answer is given after its effect is durable.
@@ -108,11 +108,12 @@ impl Decider {
     }
 
     /// Gives a parked message up. If it was a request for stock that is not decided yet, the order is rejected with
-    /// `PROCESSING_FAILED`.
+    /// `PROCESSING_FAILED`. The messages that were parked behind it are replayed as by [`Decider::replay_parked`]; says
+    /// what became of them.
     ///
     /// # Errors
     /// See [`ParkedError`].
-    pub async fn discard_parked(&self, id: ParkedId) -> Result<(), ParkedError> {
+    pub async fn discard_parked(&self, id: ParkedId) -> Result<Replayed, ParkedError> {
         self.ask(|reply| Work::Discard(id, reply)).await
     }
 

@@ -86,9 +86,9 @@ impl Writer {
         Ok(Replayed { replayed: done.len(), stuck })
     }
 
-    pub(super) async fn discard(&mut self, id: ParkedId) -> Result<(), ParkedError> {
+    pub(super) async fn discard(&mut self, id: ParkedId) -> Result<Replayed, ParkedError> {
         let at = self.now();
-        let (message, _) = self.company_of(id).await?;
+        let (message, company) = self.company_of(id).await?;
         let record = &message.record;
         let order =
             message.order.as_deref().and_then(|key| std::str::from_utf8(key).ok()?.parse::<OrderId>().ok());
@@ -104,7 +104,14 @@ impl Writer {
             let outcome = state.desk.give_up(reservation, decisions.get(&reservation), &origin);
             conclude(&mut state, &mut decisions, outcome, record.traceparent.as_ref(), &mut commit);
         }
-        self.conclude_parked(state, commit, &[(record.topic, message.order.clone())]).await
+        self.conclude_parked(state, commit, &[(record.topic, message.order.clone())]).await?;
+        match &company[..] {
+            // It was what the others waited for. It is gone whatever becomes of them.
+            [first, next, ..] if first.id == id => Ok(self.replay(next.id).await.unwrap_or_else(|error| {
+                Replayed { replayed: 0, stuck: Some(holdfast_service::telemetry::chain(&error)) }
+            })),
+            _ => Ok(Replayed { replayed: 0, stuck: None }),
+        }
     }
 
     async fn conclude_parked(

@@ -42,12 +42,13 @@ async fn invariant_8_replay_stops_at_what_is_still_poison_and_discarding_it_reje
     assert!(replay.stuck.is_some());
     assert_eq!(rig.parked().await[0].attempts, 1);
 
-    rig.decider.discard_parked(first.id).await.unwrap();
+    // The one behind it is replayed at once, and finds the order decided.
+    let discarded = rig.decider.discard_parked(first.id).await.unwrap();
+    assert_eq!((discarded.replayed, discarded.stuck), (1, None));
     let said = rig.said(Topic::InventoryRejected).await;
     assert_eq!(said[0].head.order_id, Some(order(2)));
     assert!(matches!(&said[0].body, Body::StockRejected(r) if r.reason == RejectReason::ProcessingFailed));
-    // The one behind it is replayed, and finds the order decided.
-    assert_eq!(rig.decider.replay_parked(second.id).await.unwrap().replayed, 1);
+    assert_eq!(rig.decider.replay_parked(second.id).await, Err(ParkedError::NotParked));
     assert_eq!(rig.payloads(Topic::InventoryRejected).await.len(), 2);
     assert_eq!(rig.balances(1).await, (10, 0));
     assert!(rig.parked().await.is_empty());
@@ -70,8 +71,7 @@ async fn invariant_8_a_release_passes_a_parked_reserve_and_wins() {
     rig.catch_up().await;
     assert_eq!(rig.payloads(Topic::InventoryReleased).await.len(), 1);
     let parked = rig.parked().await;
-    rig.decider.discard_parked(parked[0].id).await.unwrap();
-    rig.decider.replay_parked(parked[1].id).await.unwrap();
+    assert_eq!(rig.decider.discard_parked(parked[0].id).await.unwrap().replayed, 1);
     assert_eq!(rig.balances(1).await, (10, 0));
     assert!(rig.said(Topic::InventoryRejected).await.is_empty());
     let said = rig.payloads(Topic::InventoryReleased).await;
@@ -91,8 +91,28 @@ async fn invariant_8_a_parked_shipment_does_not_stop_the_release() {
     rig.catch_up().await;
     assert_eq!(rig.balances(1).await, (10, 0));
     let parked = rig.parked().await;
-    rig.decider.discard_parked(parked[0].id).await.unwrap();
-    rig.decider.replay_parked(parked[1].id).await.unwrap();
+    assert_eq!(rig.decider.discard_parked(parked[0].id).await.unwrap().replayed, 1);
     assert_eq!(rig.balances(1).await, (10, 0));
     assert!(rig.parked().await.is_empty());
+}
+
+#[tokio::test]
+async fn invariant_8_what_is_behind_a_discarded_message_goes_on_up_to_the_next_poison() {
+    let mut rig = Rig::new().await;
+    rig.stock(1, 10).await;
+    rig.poison(Topic::InventoryReserve, 2).await;
+    rig.reserve(2, &[(1, 1)]).await;
+    rig.poison(Topic::InventoryReserve, 2).await;
+    rig.reserve(2, &[(1, 1)]).await;
+    rig.catch_up().await;
+    let parked = rig.parked().await;
+    assert_eq!(parked.len(), 4);
+    // One in the middle waits for nobody and nobody for it: nothing else moves.
+    assert_eq!(rig.decider.discard_parked(parked[1].id).await.unwrap().replayed, 0);
+    let discarded = rig.decider.discard_parked(parked[0].id).await.unwrap();
+    assert!(discarded.replayed == 0 && discarded.stuck.is_some(), "{discarded:?}");
+    assert_eq!(rig.parked().await.len(), 2);
+    assert_eq!(rig.decider.discard_parked(parked[2].id).await.unwrap().replayed, 1);
+    assert!(rig.parked().await.is_empty());
+    rig.catch_up().await;
 }
