@@ -22,7 +22,7 @@ pub enum InvalidAmount {
     #[error("is too large")]
     TooLarge,
     /// Not a currency code that is known here.
-    #[error("expected a three-letter ISO 4217 currency code")]
+    #[error("expected an active ISO 4217 currency code, such as USD")]
     UnknownCurrency,
 }
 
@@ -120,6 +120,15 @@ impl<'de> Deserialize<'de> for Decimal {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Currency([u8; 3]);
 
+/// ISO 4217's active codes, without those that stand for no money that amounts can be counted in (metals, units of
+/// account, tests). Three letters and a space each.
+const ACTIVE: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD \
+    CAD CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD \
+    GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD \
+    LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR \
+    PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD \
+    TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG";
+
 impl Currency {
     /// US dollar, the default.
     pub const USD: Self = Self(*b"USD");
@@ -133,6 +142,16 @@ impl Currency {
             b"CLF" | b"UYW" => 4,
             _ => 2,
         }
+    }
+
+    /// Reads the code of a currency that is in use: for configuration. What is stored or sent is read by `FromStr`, which
+    /// takes any three capital letters, as codes come and go.
+    ///
+    /// # Errors
+    /// [`InvalidAmount::UnknownCurrency`].
+    pub fn iso(code: &str) -> Result<Self, InvalidAmount> {
+        let known = ACTIVE.as_bytes().chunks(4).any(|entry| entry.trim_ascii_end() == code.as_bytes());
+        if known { code.parse() } else { Err(InvalidAmount::UnknownCurrency) }
     }
 
     /// The code.
@@ -317,6 +336,22 @@ mod tests {
         let yen = "JPY".parse().unwrap();
         assert!(Money::from_decimal(Decimal::parse("10.5").unwrap(), yen).is_err());
         assert_eq!(Money::from_decimal(Decimal::parse("10").unwrap(), yen).unwrap().minor(), 10);
+    }
+
+    #[test]
+    fn shops_are_run_in_currencies_that_exist() {
+        assert!(
+            ACTIVE.split(' ').all(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_uppercase()))
+        );
+        assert!(ACTIVE.split(' ').is_sorted_by(|a, b| a < b));
+        for code in ["USD", "EUR", "AED", "ZWG", "JPY"] {
+            assert_eq!(Currency::iso(code).unwrap().code(), code);
+        }
+        for wrong in ["", "USD ", "usd", "ABC", "XXX", "XAU", "DEM", "SD ", "D E", "US", "USD EUR"] {
+            assert!(Currency::iso(wrong).is_err(), "{wrong}");
+        }
+        // What was stored stays readable when a code goes out of use.
+        assert_eq!("DEM".parse::<Currency>().unwrap().code(), "DEM");
     }
 
     proptest! {

@@ -74,12 +74,13 @@ pub struct CommonArgs {
         env = "JOURNAL_RETENTION_HOURS",
         default_value_t = 168,
         value_name = "HOURS",
+        value_parser = clap::value_parser!(u32).range(1..),
         help_heading = "Storage and bus"
     )]
     pub journal_retention_hours: u32,
 
     /// Currency of all amounts (ISO 4217).
-    #[arg(long, env = "CURRENCY", default_value = "USD", value_name = "CODE", help_heading = "Behaviour")]
+    #[arg(long, env = "CURRENCY", default_value = "USD", value_name = "CODE", help_heading = "Behaviour", value_parser = Currency::iso)]
     pub currency: Currency,
 
     /// Seconds after which stock is requested again for an order that is still undecided.
@@ -88,6 +89,7 @@ pub struct CommonArgs {
         env = "REDECIDE_AFTER_SECONDS",
         default_value_t = 60,
         value_name = "SECONDS",
+        value_parser = clap::value_parser!(u32).range(1..),
         help_heading = "Behaviour"
     )]
     pub redecide_after_seconds: u32,
@@ -312,6 +314,10 @@ mod tests {
             ["--orders-addr", "3004"],
             ["--orders-addr", "example.org:80"],
             ["--currency", "dollars"],
+            ["--currency", "ABC"],
+            ["--currency", "usd"],
+            ["--redecide-after-seconds", "0"],
+            ["--journal-retention-hours", "0"],
             ["--max-connections", "0"],
             ["--log-format", "xml"],
             ["--allowed-hosts", "http://shop.example"],

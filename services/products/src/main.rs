@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn refuse(problem: &str) -> ExitCode {
-    // If nobody can be told, the exit code still says it.
+    // If nobody can be told, the exit code still says it: 2, as for wrong arguments.
     let _ = writeln!(std::io::stderr(), "products: {problem}");
-    ExitCode::FAILURE
+    ExitCode::from(2)
 }

@@ -80,6 +80,20 @@ impl fmt::Debug for Deps {
 /// Why the service did not start.
 #[derive(Debug, Error)]
 pub enum StartError {
+    /// Amounts are stored without their meaning: a price of 2999 would be 29.99 dollars one day and 2999 yen the next.
+    #[error(
+        "the catalogue's prices are in {stored}, but CURRENCY is {configured}: set CURRENCY={stored} back, or start \
+         with another DATA_DIR"
+    )]
+    OtherCurrency {
+        /// Of the products that are there.
+        stored: Currency,
+        /// Of this start.
+        configured: Currency,
+    },
+    /// The database failed.
+    #[error("the catalogue could not be read")]
+    Store(#[from] StoreError),
     /// The sample catalogue could not be written.
     #[error("the sample catalogue could not be written")]
     Seed(#[from] SeedError),
@@ -107,6 +121,9 @@ pub struct Started {
 /// See [`StartError`]. Tasks that were started by then end with the lifecycle.
 pub async fn start(deps: Deps) -> Result<Started, StartError> {
     let Deps { store, bus, server, clock, lifecycle, currency, .. } = deps;
+    if let Some(stored) = store.other_currency(currency).await? {
+        return Err(StartError::OtherCurrency { stored, configured: currency });
+    }
     let (decider, actor) = decider::start(store.clone(), clock.clone(), deps.steps);
     // It ends when everybody who could ask it is gone: the consumer, and the last connection with its router.
     lifecycle.spawn_essential("products decider", async move {

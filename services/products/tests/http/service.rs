@@ -7,7 +7,7 @@ use std::time::Duration;
 use holdfast_bus::{Bus, EmbeddedBus, PRODUCTS_GROUP};
 use holdfast_contract::{Currency, Topic};
 use holdfast_products::sample::{Seeded, TEST_PRODUCT_ID};
-use holdfast_products::service::{AloneError, Deps, alone, start};
+use holdfast_products::service::{AloneError, Deps, StartError, Started, alone, start};
 use holdfast_products::sqlite::SqliteProducts;
 use holdfast_service::http::{HttpOptions, HttpServer, ServerOptions};
 use holdfast_service::telemetry::Metrics;
@@ -29,11 +29,18 @@ struct Running {
     bus: Arc<dyn Bus>,
     lifecycle: Lifecycle,
     seeded: Option<Seeded>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 async fn running() -> Running {
     let folder = tempfile::tempdir().unwrap();
+    launch(folder, Currency::USD).await.map_err(|(error, _)| error).unwrap()
+}
+
+async fn launch(
+    folder: tempfile::TempDir,
+    currency: Currency,
+) -> Result<Running, (StartError, tempfile::TempDir)> {
     let options = Options::new(folder.path().join("orders.db"), NO_TABLES, Topic::FROM_ORDERS);
     let orders = Arc::new(Database::open(&options).unwrap());
     let store = Arc::new(SqliteProducts::open(folder.path().join("products.db")).unwrap());
@@ -51,16 +58,24 @@ async fn running() -> Running {
         steps: Steps::new(clock),
         lifecycle: lifecycle.clone(),
         metrics: Metrics::install(),
-        currency: Currency::USD,
+        currency,
         journal_retention: Duration::from_secs(3600),
         journal_groups: Vec::new(),
         journal_others: Vec::new(),
         sample_data: true,
         pause_consumers: false,
     })
-    .await
-    .unwrap();
-    Running { addr: started.addr, orders, store, bus, lifecycle, seeded: started.seeded, _folder: folder }
+    .await;
+    match started {
+        Ok(Started { addr, seeded }) => Ok(Running { addr, orders, store, bus, lifecycle, seeded, folder }),
+        Err(error) => {
+            lifecycle.shutdown();
+            lifecycle.wait().await;
+            store.close().await;
+            orders.close().await;
+            Err((error, folder))
+        }
+    }
 }
 
 impl Running {
@@ -113,6 +128,22 @@ async fn it_seeds_consumes_serves_and_stops() {
     assert!(TcpStream::connect(running.addr).await.is_err());
 }
 
+#[tokio::test]
+async fn prices_in_another_currency_than_the_shops_stop_the_start() {
+    let first = running().await;
+    first.lifecycle.shutdown();
+    first.lifecycle.wait().await;
+    first.store.close().await;
+    first.orders.close().await;
+    let Err((refused, folder)) = launch(first.folder, Currency::iso("JPY").unwrap()).await.map(drop) else {
+        panic!("it starts with dollars as yen");
+    };
+    assert!(refused.to_string().contains("set CURRENCY=USD back"), "{refused}");
+    let again = launch(folder, Currency::USD).await.map_err(|(error, _)| error).unwrap();
+    again.lifecycle.shutdown();
+    again.lifecycle.wait().await;
+}
+
 #[test]
 fn alone_it_says_what_to_set_or_run() {
     assert_eq!(
@@ -129,7 +160,7 @@ fn alone_it_says_what_to_set_or_run() {
             .env_remove("KAFKA_BROKERS")
             .output()
             .unwrap();
-        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.status.code(), Some(2));
         String::from_utf8(output.stderr).unwrap()
     };
     let without = run(None);
