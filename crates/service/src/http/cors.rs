@@ -99,16 +99,16 @@ pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
 }
 
 /// The answer to a preflight.
-pub(super) fn preflight(verdict: Verdict) -> Response {
+pub(super) fn preflight(verdict: &Verdict) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
+    // Whose page may read it says [`apply`], as for every answer.
     if matches!(verdict, Verdict::Allowed(_)) {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
         headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
     }
-    apply(verdict, headers);
     response
 }
 

@@ -20,6 +20,14 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The response header that says that an answer is a repeated one.
 pub const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
 
+/// The refusal of a key that was used for another body.
+pub fn key_reused() -> ApiError {
+    ApiError::new(
+        ErrorCode::IdempotencyKeyReused,
+        "This Idempotency-Key was used for a request with another body: use a new key for a new request",
+    )
+}
+
 /// A client's `Idempotency-Key`: 1 to 255 visible ASCII characters.
 ///
 /// As an extractor it refuses with `INVALID_IDEMPOTENCY_KEY`, and with `IDEMPOTENCY_KEY_REQUIRED` if it is missing,

@@ -19,7 +19,7 @@ pub struct JsonObject {
 
 impl JsonObject {
     /// The longest canonical text, in bytes.
-    pub const MAX_BYTES: usize = 64 * 1024;
+    pub const MAX_BYTES: usize = 16 * 1024;
     /// How deep objects and lists may be nested; the object itself is the first level.
     pub const MAX_DEPTH: usize = 16;
 
@@ -192,7 +192,7 @@ mod tests {
         assert!(read(&nested(JsonObject::MAX_DEPTH + 1)).unwrap_err().contains("16 deep"));
         let long = |bytes: usize| format!(r#"{{"a":"{}"}}"#, "x".repeat(bytes - 8));
         read(&long(JsonObject::MAX_BYTES)).unwrap();
-        assert!(read(&long(JsonObject::MAX_BYTES + 1)).unwrap_err().contains("65536 bytes"));
+        assert!(read(&long(JsonObject::MAX_BYTES + 1)).unwrap_err().contains("16384 bytes"));
         assert!(read(r#"{"a":[{"b":1,"b":1}]}"#).unwrap_err().contains(MARK));
         for wrong in ["[]", "1", "\"a\"", "null"] {
             assert!(read(wrong).unwrap_err().contains("expected an object"), "{wrong}");

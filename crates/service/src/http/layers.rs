@@ -193,7 +193,7 @@ where
             return Box::pin(std::future::ready(Ok(about.seal(response, &shared, start))));
         }
         if cors::is_preflight(request.method(), request.headers()) {
-            let response = cors::preflight(about.verdict.clone());
+            let response = cors::preflight(&about.verdict);
             return Box::pin(std::future::ready(Ok(about.seal(response, &shared, start))));
         }
         let prefix = shared.options.untimed_prefix;

@@ -88,6 +88,7 @@ async fn browsers_get_their_answers() {
         let response = preflight(path, "http://localhost:3006").send().await;
         assert_eq!(response.status, 204);
         assert_eq!(response.header("access-control-allow-origin"), Some("http://localhost:3006"));
+        assert_eq!(response.headers.get_all("vary").iter().count(), 1);
         for wanted in ["content-type", "authorization", "idempotency-key", "if-match"] {
             assert!(response.header("access-control-allow-headers").unwrap().contains(wanted));
         }

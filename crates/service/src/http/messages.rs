@@ -59,6 +59,10 @@ fn expectation(found: &str, expected: &str) -> String {
     let numeric = wanted.starts_with("a whole number");
     let found = match found.split_once(' ') {
         Some(("integer", number)) if numeric => format!("{number} is out of range"),
+        Some(("floating", number)) if numeric => {
+            let number = number.trim_start_matches("point ").trim_matches('`');
+            format!("got {number}")
+        }
         Some(("integer" | "floating", _)) => "got a number".to_owned(),
         Some(("boolean", _)) => "got a boolean".to_owned(),
         Some(("string", text)) if text.chars().count() <= 60 => format!("got {text}"),
@@ -125,7 +129,7 @@ mod tests {
                 "q",
                 "invalid type: floating point `1.5`, expected u32",
                 "q",
-                "must be a whole number, 0 or more, got a number",
+                "must be a whole number, 0 or more, got 1.5",
             ),
             (".", "invalid type: sequence, expected struct Order", "body", "must be an object, got a list"),
             ("s", "invalid type: null, expected a string", "s", "must be a string, got null"),

@@ -33,7 +33,7 @@ pub enum InvalidMetadata {
     #[error("must be an object")]
     NotAnObject,
     /// Its compact form is longer than [`Metadata::MAX_BYTES`].
-    #[error("must be at most {max} bytes", max = Metadata::MAX_BYTES)]
+    #[error("must be at most {max} bytes of JSON", max = Metadata::MAX_BYTES)]
     TooLarge,
     /// Not JSON.
     #[error("must be JSON")]

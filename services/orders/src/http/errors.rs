@@ -2,11 +2,12 @@
 
 use holdfast_contract::{ErrorCode, OrderStatus};
 use holdfast_service::http::ApiError;
+use holdfast_service::http::idempotency::key_reused;
 use holdfast_storage::StoreError;
 use serde_json::json;
 
 use crate::domain::{PlaceRefusal, Refusal};
-use crate::usecase::{ChangeError, KeyReused, PlaceError};
+use crate::usecase::{ChangeError, PlaceError};
 
 pub(super) fn no_such_order() -> ApiError {
     ApiError::new(ErrorCode::OrderNotFound, "There is no such order")
@@ -18,10 +19,6 @@ pub(super) fn admins_only() -> ApiError {
 
 pub(super) fn store(error: StoreError) -> ApiError {
     if error.is_transient() { ApiError::unavailable(error) } else { ApiError::internal(error) }
-}
-
-fn key_reused(error: KeyReused) -> ApiError {
-    ApiError::new(ErrorCode::IdempotencyKeyReused, error.to_string())
 }
 
 pub(super) fn place(error: PlaceError) -> ApiError {
@@ -39,7 +36,7 @@ pub(super) fn place(error: PlaceError) -> ApiError {
             )
             .details(json!({ "expected": expected.to_decimal(), "currency": expected.currency() })),
         },
-        PlaceError::KeyReused(error) => key_reused(error),
+        PlaceError::KeyReused(_) => key_reused(),
         PlaceError::Store(error) => store(error),
     }
 }
@@ -53,7 +50,7 @@ pub(super) fn change(error: ChangeError) -> ApiError {
             format!("The order is at version {current}, not {expected}: read it again"),
         )
         .details(json!({ "expected": expected, "current": current })),
-        ChangeError::KeyReused(error) => key_reused(error),
+        ChangeError::KeyReused(_) => key_reused(),
         ChangeError::Contended => {
             ApiError::new(ErrorCode::Overloaded, "The order is being changed by many at once; try again")
         }

@@ -63,6 +63,9 @@ impl<'de> Deserialize<'de> for StatusInput {
                     .map_err(|_| E::custom(format_args!("must be {A_STATUS}, got {code}")))
                     .and_then(|code| self.visit_u64(code))
             }
+            fn visit_f64<E: Error>(self, number: f64) -> Result<StatusInput, E> {
+                Err(E::custom(format_args!("must be a whole number from 1 to 5, or a name, got {number:?}")))
+            }
             fn visit_str<E: Error>(self, name: &str) -> Result<StatusInput, E> {
                 OrderStatus::from_name(name)
                     .map(StatusInput)
@@ -111,6 +114,9 @@ impl<'de> Deserialize<'de> for PaymentMethodInput {
                 u64::try_from(code)
                     .map_err(|_| E::custom(format_args!("must be {A_METHOD}, got {code}")))
                     .and_then(|code| self.visit_u64(code))
+            }
+            fn visit_f64<E: Error>(self, number: f64) -> Result<PaymentMethodInput, E> {
+                Err(E::custom(format_args!("must be a whole number from 1 to 7, or a name, got {number:?}")))
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<PaymentMethodInput, E> {
                 PaymentMethod::from_word(text)

@@ -31,6 +31,8 @@ struct Told<'p> {
     event: Cow<'p, str>,
     #[serde(borrow)]
     order: &'p RawValue,
+    #[serde(default)]
+    deleted: bool,
     #[serde(borrow)]
     message: &'p RawValue,
     #[serde(borrow)]
@@ -42,6 +44,9 @@ struct OrderMessage<'p> {
     event: &'p str,
     seq: &'p str,
     order: &'p RawValue,
+    /// Whether clients have to take the order off their lists.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    deleted: bool,
     message: &'p RawValue,
     timestamp: &'p RawValue,
 }
@@ -176,8 +181,8 @@ fn order(payload: &[u8], seq: &str) -> Option<(Box<str>, Box<RawValue>)> {
         tracing::debug!(seq, event = %told.event, "passed over a live record of an unknown kind");
         return None;
     }
-    let Told { ref event, order, message, timestamp } = told;
-    let json = to_raw_value(&OrderMessage { event, seq, order, message, timestamp }).ok()?;
+    let Told { ref event, order, deleted, message, timestamp } = told;
+    let json = to_raw_value(&OrderMessage { event, seq, order, deleted, message, timestamp }).ok()?;
     Some((event.as_ref().into(), json))
 }
 
@@ -323,5 +328,25 @@ impl Notice {
             code: holdfast_contract::ErrorCode,
         }
         Self::new("error", None, Code { code }, message, at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deleted_order_is_marked_and_no_other() {
+        let payload = |deleted: &str| {
+            format!(
+                r#"{{"event":"order:updated","order":{{"_id":"x"}}{deleted},"message":"m","timestamp":"t"}}"#
+            )
+        };
+        let told = |deleted: &str| {
+            let (_, json) = order(payload(deleted).as_bytes(), "s").unwrap();
+            serde_json::from_str::<serde_json::Value>(json.get()).unwrap()
+        };
+        assert_eq!(told(r#","deleted":true"#)["deleted"], true);
+        assert_eq!(told("").get("deleted"), None);
     }
 }

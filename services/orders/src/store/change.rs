@@ -148,7 +148,8 @@ impl Change {
         let live = live
             .into_iter()
             .map(|live| {
-                let payload = live_payload(live.kind, &view, &live.message, at);
+                let deleted = order.hidden && live.kind == LiveKind::Updated;
+                let payload = live_payload(live.kind, &view, deleted, &live.message, at);
                 (live.kind, outgoing(Topic::OrderLive, payload))
             })
             .collect();
@@ -171,14 +172,18 @@ impl Change {
     }
 }
 
-/// `{"event":…,"order":…,"message":…,"timestamp":…}`, with the order's JSON spliced in.
-fn live_payload(kind: LiveKind, view: &[u8], message: &str, at: Timestamp) -> Vec<u8> {
+/// `{"event":…,"order":…,"message":…,"timestamp":…}`, with the order's JSON spliced in; after it `"deleted":true` where
+/// clients have to take the order off their lists.
+fn live_payload(kind: LiveKind, view: &[u8], deleted: bool, message: &str, at: Timestamp) -> Vec<u8> {
     use std::io::Write as _;
     let mut out = Vec::with_capacity(view.len() + message.len() + 110);
     out.extend_from_slice(b"{\"event\":\"");
     out.extend_from_slice(kind.event().as_bytes());
     out.extend_from_slice(b"\",\"order\":");
     out.extend_from_slice(view);
+    if deleted {
+        out.extend_from_slice(b",\"deleted\":true");
+    }
     out.extend_from_slice(b",\"message\":");
     // Writing to memory cannot fail.
     let _ = serde_json::to_writer(&mut out, message);

@@ -210,6 +210,20 @@ async fn bad_statuses_ids_and_edits_are_refused_and_change_nothing() {
         assert_eq!((response.status.as_u16(), response.code()), (400, INVALID), "{status}");
         assert!(response.json["fields"]["status"].is_string(), "{status} {}", response.json);
     }
+    let fraction = world.set_status(&placed, json!(1.5)).await;
+    assert_eq!(fraction.json["fields"]["status"], "must be a whole number from 1 to 5, or a name, got 1.5");
+    let mut half = crate::support::order();
+    half["items"][0]["quantity"] = json!(1.5);
+    let half = world.client.post(BASE).json(&half).send().await;
+    assert_eq!(half.json["fields"]["items[0].quantity"], "must be a whole number from 1 to 1000000, got 1.5");
+    for long in [16_400, 70_000] {
+        let mut large = crate::support::order();
+        large["metadata"] = json!({"a": "x".repeat(long)});
+        let large = world.client.post(BASE).json(&large).send().await;
+        assert_eq!(large.json["fields"]["metadata"], "must be at most 16384 bytes of JSON");
+    }
+    let nothing = world.client.put(&path(&placed, "")).json(&json!({})).send().await;
+    assert_eq!((nothing.status.as_u16(), nothing.code()), (400, INVALID));
     for (method, rest, body, field) in [
         ("PATCH", "/status", json!({}), "status"),
         ("PATCH", "/status", json!({"status": 5, "reason": ""}), "reason"),

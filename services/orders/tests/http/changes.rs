@@ -190,6 +190,11 @@ async fn a_deleted_order_is_cancelled_first_and_then_gone() {
     assert_eq!(world.set_status(&placed, 5).await.code(), "ORDER_NOT_FOUND");
     assert_eq!(world.client.delete(&path(&placed, "")).send().await.code(), "ORDER_NOT_FOUND");
     assert_eq!(world.client.get(BASE).send().await.json["meta"]["total"], 0);
+    // Live clients hear that it is gone, with the last message about it.
+    let live = world.sent(Topic::OrderLive).await;
+    let deleted: Vec<_> = live.iter().map(|m| (m["event"].as_str().unwrap(), m.get("deleted"))).collect();
+    assert_eq!(deleted.last(), Some(&("order:updated", Some(&json!(true)))));
+    assert_eq!(deleted.iter().filter(|(_, deleted)| deleted.is_some()).count(), 1);
     // What it held is given back, and its record stays.
     assert_eq!(world.sent(Topic::InventoryRelease).await.len(), 1);
     assert_eq!(world.sent(Topic::OrderCancelled).await.len(), 1);

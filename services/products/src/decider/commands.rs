@@ -76,8 +76,8 @@ impl Writer {
         let state = self.state_with([id]).await?;
         let shelf = state.desk.shown(id)?;
         let current = shelf.level.version();
-        if if_version.is_some_and(|seen| seen != current) {
-            return Err(Refusal::VersionConflict { current }.into());
+        if let Some(expected) = if_version.filter(|seen| *seen != current) {
+            return Err(Refusal::VersionConflict { expected, current }.into());
         }
         let details = patch.apply(&shelf.product.details);
         if details == shelf.product.details {

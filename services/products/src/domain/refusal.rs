@@ -61,6 +61,8 @@ pub enum Refusal {
     /// The product is no longer what the caller has seen.
     #[error("the product has version {current}")]
     VersionConflict {
+        /// The version that the caller has seen.
+        expected: u64,
         /// Its version.
         current: u64,
     },

@@ -2,6 +2,7 @@
 
 use holdfast_contract::ErrorCode;
 use holdfast_service::http::ApiError;
+use holdfast_service::http::idempotency::key_reused;
 use holdfast_storage::StoreError;
 use serde_json::json;
 
@@ -56,16 +57,14 @@ pub(super) fn refusal(refusal: &Refusal, amount: &str) -> ApiError {
         Refusal::DuplicateSku(other) => {
             ApiError::new(code, format!("Product {other} has this SKU")).details(json!({"productId": other}))
         }
-        Refusal::VersionConflict { current } => {
-            ApiError::new(code, format!("The product has changed: it has version {current} now"))
-                .details(json!({"currentVersion": current}))
+        Refusal::VersionConflict { expected, current } => {
+            ApiError::new(code, format!("The product is at version {current}, not {expected}: read it again"))
+                .details(json!({"expected": expected, "current": current}))
         }
         Refusal::ProductExists(id) => {
             ApiError::new(code, format!("Product {id} exists already")).details(json!({"productId": id}))
         }
-        Refusal::IdempotencyKeyReused => {
-            ApiError::new(code, "This Idempotency-Key was used for a request with another body")
-        }
+        Refusal::IdempotencyKeyReused => key_reused(),
     }
 }
 

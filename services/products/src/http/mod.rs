@@ -119,3 +119,8 @@ mod tests {
         assert_eq!(documented, routed);
     }
 }
+
+/// How much, for people.
+fn units(quantity: u64) -> String {
+    if quantity == 1 { "1 unit".to_owned() } else { format!("{quantity} units") }
+}

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::reserve::StockRequest;
-use super::{App, errors};
+use super::{App, errors, units};
 
 /// What was released.
 #[derive(Debug, Serialize, ToSchema)]
@@ -52,7 +52,7 @@ pub(super) async fn release(
     let (hold, order_id) = value.read(id)?;
     let held = app.decider.release(hold).await.map_err(|e| errors::command(e, "quantity"))?;
     let message =
-        format!("Released {} units of {} (new stock: {})", held.quantity, held.product_name, held.new_stock);
+        format!("Released {} of {} (new stock: {})", units(held.quantity), held.product_name, held.new_stock);
     let released = Released {
         product_id: held.product,
         product_name: held.product_name.to_string(),

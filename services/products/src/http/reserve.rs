@@ -6,7 +6,7 @@ use holdfast_service::http::{ApiError, ApiResult, ErrorBody, PathId, StrictJson,
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{App, errors};
+use super::{App, errors, units};
 use crate::decider::HttpHold;
 use crate::domain::OrderRef;
 
@@ -75,7 +75,7 @@ pub(super) async fn reserve(
     let (hold, order_id) = value.read(id)?;
     let held = app.decider.reserve(hold).await.map_err(|e| errors::command(e, "quantity"))?;
     let message =
-        format!("Reserved {} units of {} (new stock: {})", held.quantity, held.product_name, held.new_stock);
+        format!("Reserved {} of {} (new stock: {})", units(held.quantity), held.product_name, held.new_stock);
     let reserved = Reserved {
         product_id: held.product,
         product_name: held.product_name.to_string(),

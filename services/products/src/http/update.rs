@@ -92,7 +92,7 @@ impl UpdateProduct {
             ));
         }
         input::same_currency(self.currency, currency)?;
-        Ok(ProductPatch {
+        let patch = ProductPatch {
             name: self.name,
             description: self.description.as_deref().map(input::description).transpose()?,
             price: self.price.map(|p| input::price(p, currency)).transpose()?,
@@ -104,7 +104,11 @@ impl UpdateProduct {
             rating: self.rating.map(|stars| stars.map(input::rating).transpose()).transpose()?,
             review_count: self.review_count,
             is_active: self.is_active,
-        })
+        };
+        if patch == ProductPatch::default() {
+            return Err(ApiError::invalid("body", "must have at least one field that is to be changed"));
+        }
+        Ok(patch)
     }
 }
 

@@ -209,10 +209,15 @@ async fn create_and_update() {
     for body in [r#"{"stock":5}"#, r#"{"stock":null,"price":1}"#, r#"{"onHand":5}"#, r#"{"reserved":0}"#] {
         cases.push(case(Method::PUT, &one, body, (422, "STOCK_NOT_EDITABLE")));
     }
-    cases.push(case(Method::PUT, &one, r#"{"version":99}"#, (412, "VERSION_CONFLICT")));
+    cases.push(case(Method::PUT, &one, r#"{"name":"x","version":99}"#, (412, "VERSION_CONFLICT")));
     cases.push(case(Method::PUT, &one, "[]", INVALID));
     cases.push(case(Method::PUT, format!("{PRODUCTS}/x"), "{}", BAD_ID));
-    cases.push(case(Method::PUT, format!("{PRODUCTS}/{}", "0".repeat(24)), "{}", (404, "PRODUCT_NOT_FOUND")));
+    cases.push(case(
+        Method::PUT,
+        format!("{PRODUCTS}/{}", "0".repeat(24)),
+        r#"{"name":"x"}"#,
+        (404, "PRODUCT_NOT_FOUND"),
+    ));
     cases.push(case(Method::POST, PRODUCTS, vec![b'x'; 2 << 20], (413, "PAYLOAD_TOO_LARGE")));
     refused(&shop, &id, cases).await;
 

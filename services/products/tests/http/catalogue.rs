@@ -84,14 +84,18 @@ async fn an_edit_changes_what_is_given_for_the_version_it_was_made_for() {
     {
         let refused = stale.send().await;
         assert_eq!((refused.status.as_u16(), refused.code()), (412, "VERSION_CONFLICT"));
-        assert_eq!(refused.json["details"]["currentVersion"], 2);
+        assert_eq!(refused.json["details"], json!({"expected": 1, "current": 2}));
     }
     let contrary = put(json!({"version": 2})).header("if-match", "\"1\"").send().await;
     assert_eq!((contrary.status.as_u16(), contrary.code()), (400, "VALIDATION_FAILED"));
     let matched = put(json!({"brand": null})).header("if-match", "\"2\"").send().await;
     assert_eq!((matched.status.as_u16(), &matched.json["data"]["product"]["brand"]), (200, &Value::Null));
-    let nothing = put(json!({})).send().await;
-    assert_eq!(nothing.json["data"]["product"]["version"], 3, "no change is no new version");
+    for nothing in [json!({}), json!({"version": 3}), json!({"currency": "USD"})] {
+        let refused = put(nothing).send().await;
+        assert_eq!((refused.status.as_u16(), refused.code()), (400, "VALIDATION_FAILED"));
+    }
+    let same = put(json!({"brand": null})).send().await;
+    assert_eq!(same.json["data"]["product"]["version"], 3, "no change is no new version");
     let refused = put(json!({"name": "Other", "stock": 99})).send().await;
     assert_eq!((refused.status.as_u16(), refused.code()), (422, "STOCK_NOT_EDITABLE"));
     assert_eq!(shop.show(&id).await["name"], "Test Product", "nothing of it took effect");

@@ -37,6 +37,11 @@ async fn a_reservation_is_idempotent_per_order_and_product() {
         json!({"productId": id, "productName": "Test Product", "reservedQuantity": 2, "newStock": 48, "orderId": "till-7"})
     );
     assert_eq!(first.json["message"], "Reserved 2 units of Test Product (new stock: 48)");
+    let one = shop.product("Lamp", 5).await;
+    assert_eq!(
+        shop.reserve(&one, "till-7", 1).await.json["message"],
+        "Reserved 1 unit of Lamp (new stock: 4)"
+    );
     assert_eq!(shop.reserve(&id, "till-8", 3).await.json["data"]["newStock"], 45);
     assert_eq!(shop.reserve(&id, "till-7", 2).await.json, first.json, "the same again answers the same");
     assert_eq!(shop.reserve(&id, "till-7", 3).await.code(), "RESERVATION_MISMATCH");

@@ -173,7 +173,7 @@ async fn the_catalogue_changes_through_the_same_writer() {
     let before = rig.shelf(1).await.level.version();
     let edited = rig.decider.edit(edit(rename(), Some(before))).await.unwrap();
     assert_eq!(edited.product.details.name.as_str(), "Renamed");
-    let conflict = Refusal::VersionConflict { current: before + 1 };
+    let conflict = Refusal::VersionConflict { expected: before, current: before + 1 };
     assert_eq!(refused(rig.decider.edit(edit(ProductPatch::default(), Some(before))).await), conflict);
     let same = rig.decider.edit(edit(rename(), None)).await.unwrap();
     assert_eq!(same.level.version(), before + 1, "a change to what it is already is none");
