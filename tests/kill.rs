@@ -96,7 +96,7 @@ fn client(addr: std::net::SocketAddr, products: &[String], told: &Told, seed: u6
 /// what was sent again with its key is there once, every order is decided, and stock is what the movements say.
 #[allow(clippy::disallowed_methods, reason = "bounds a hang")]
 #[test]
-fn nothing_accepted_is_lost_in_fifty_kills() {
+fn invariant_3_nothing_accepted_is_lost_in_fifty_kills() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let mut dice = Dice::new();

@@ -103,7 +103,7 @@ impl Keeps for Pin {
 
 /// Invariant 9: retention never passes a consumer.
 #[tokio::test]
-async fn retention_never_passes_a_consumer() {
+async fn invariant_9_retention_never_passes_a_consumer() {
     let world = OneMachine::new();
     world.publish((0..100).map(|n| message(TOPICS[0], &format!("key-{n}"), "{}", n)).collect()).await;
     let retention = |pin| Retention {
@@ -150,7 +150,7 @@ async fn retention_never_passes_a_consumer() {
 
 /// Invariant 8: poison stops nobody, and order per order is kept behind it.
 #[tokio::test]
-async fn poison_is_parked_with_what_is_behind_it() {
+async fn invariant_8_poison_is_parked_with_what_is_behind_it() {
     let world = OneMachine::new();
     let id = |n| OrderId::new(Key::compose(1_763_600_000_000, 0, n)).to_string();
     let release = |n| {

@@ -138,6 +138,39 @@ async fn one_request_that_fails_or_panics_does_not_touch_its_neighbours() {
     assert_eq!(notes(&db).await, ["a", "d"]);
 }
 
+/// A state change with its event: both are there or neither, whatever happens in between.
+#[tokio::test]
+async fn invariant_6_no_event_without_its_change_and_no_change_without_its_event() {
+    let folder = Folder::new();
+    let db = open(&folder.file("a.db")).unwrap();
+    let change = |n: u16, then: Result<(), ()>, event_first: bool| {
+        db.write(move |tx| {
+            for event in [event_first, !event_first] {
+                if event {
+                    tx.append(outgoing(Topic::OrderLive, n))?;
+                } else {
+                    tx.connection().execute("INSERT INTO notes VALUES (?1)", [n.to_string()])?;
+                }
+            }
+            then.map_err(|()| StoreError::Unavailable("asked to".to_owned()))
+        })
+    };
+    let mut kept = Vec::new();
+    for n in 0..60 {
+        // In one group commit with a neighbour that stays.
+        let fails = change(n, Err(()), n % 2 == 0);
+        let stays = change(n + 100, Ok(()), n % 3 == 0);
+        let (fails, stays) = tokio::join!(fails, stays);
+        assert!(fails.is_err() && stays.is_ok());
+        kept.push(n + 100);
+    }
+    db.close().await;
+    let db = open(&folder.file("a.db")).unwrap();
+    let events: Vec<_> = Journal::read(&db, Seq(0), 1_000).await.unwrap().iter().map(|r| r.key.clone()).collect();
+    assert_eq!(events, kept.iter().map(|n| suite::order_key(*n)).collect::<Vec<_>>());
+    assert_eq!(notes(&db).await, kept.iter().map(u16::to_string).collect::<Vec<_>>());
+}
+
 #[tokio::test]
 async fn the_effect_after_commit_runs_only_for_what_stays() {
     let folder = Folder::new();

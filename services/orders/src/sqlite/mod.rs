@@ -69,6 +69,8 @@ impl SqliteOrders {
         let database = Arc::new(Database::open(&Options { partitions, ..base })?);
         let (watermark, generation) = database.read(index::read_state).await?;
         let newest = *database.committed().borrow();
+        // An index that claims to be ahead of the journal is not believed.
+        let watermark = if watermark > newest { Seq(0) } else { watermark };
         let orders = Self {
             overlay: Arc::new(Overlay::new(generation, newest)),
             numbers: Arc::default(),
