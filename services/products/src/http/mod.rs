@@ -104,6 +104,11 @@ pub fn router(app: App) -> Router {
     router.with_state(app)
 }
 
+/// How much, for people.
+fn units(quantity: u64) -> String {
+    if quantity == 1 { "1 unit".to_owned() } else { format!("{quantity} units") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,9 +123,4 @@ mod tests {
         routed.sort_unstable();
         assert_eq!(documented, routed);
     }
-}
-
-/// How much, for people.
-fn units(quantity: u64) -> String {
-    if quantity == 1 { "1 unit".to_owned() } else { format!("{quantity} units") }
 }
