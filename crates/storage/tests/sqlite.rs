@@ -166,7 +166,8 @@ async fn invariant_6_no_event_without_its_change_and_no_change_without_its_event
     }
     db.close().await;
     let db = open(&folder.file("a.db")).unwrap();
-    let events: Vec<_> = Journal::read(&db, Seq(0), 1_000).await.unwrap().iter().map(|r| r.key.clone()).collect();
+    let events: Vec<_> =
+        Journal::read(&db, Seq(0), 1_000).await.unwrap().iter().map(|r| r.key.clone()).collect();
     assert_eq!(events, kept.iter().map(|n| suite::order_key(*n)).collect::<Vec<_>>());
     assert_eq!(notes(&db).await, kept.iter().map(u16::to_string).collect::<Vec<_>>());
 }
