@@ -41,6 +41,9 @@ tools:
 	need "$${CC:-cc}" "a C compiler (cc): on Debian or Ubuntu, the package build-essential"; \
 	need node "Node 20 or newer (node): see https://nodejs.org"; \
 	need npm "npm, which comes with Node: see https://nodejs.org"; \
+	if command -v node >/dev/null 2>&1 && ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)'; then \
+		echo "holdfast needs Node 20 or newer, and this is $$(node --version): see https://nodejs.org" >&2; missing=1; \
+	fi; \
 	exit $$missing
 
 clean: ## remove what was built (not your data)
