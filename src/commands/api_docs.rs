@@ -76,4 +76,24 @@ mod tests {
             assert!(document.pointer(pointer).is_some(), "{pointer}");
         }
     }
+
+    /// The wire has no snake case: such a name is one that the document and the code disagree on.
+    #[test]
+    fn every_field_is_written_as_on_the_wire() {
+        fn look(value: &serde_json::Value, wrong: &mut Vec<String>) {
+            if let Some(properties) = value.get("properties").and_then(serde_json::Value::as_object) {
+                wrong.extend(
+                    properties.keys().filter(|name| name.trim_start_matches('_').contains('_')).cloned(),
+                );
+            }
+            match value {
+                serde_json::Value::Object(fields) => fields.values().for_each(|v| look(v, wrong)),
+                serde_json::Value::Array(items) => items.iter().for_each(|v| look(v, wrong)),
+                _ => {}
+            }
+        }
+        let mut wrong = Vec::new();
+        look(&serde_json::to_value(openapi()).unwrap(), &mut wrong);
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
 }

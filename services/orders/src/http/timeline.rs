@@ -70,9 +70,11 @@ pub(super) struct StepBody {
 /// Why a step happened.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TimelineCause)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+// (Fields are renamed variant by variant: the API document does not see serde's `rename_all_fields`.)
+#[serde(tag = "type", rename_all = "camelCase")]
 pub(super) enum CauseBody {
     /// Somebody asked for it.
+    #[serde(rename_all = "camelCase")]
     Request {
         /// The request, as its answer named it in `x-request-id`.
         request_id: String,
@@ -81,6 +83,7 @@ pub(super) enum CauseBody {
         subject: Option<String>,
     },
     /// A message arrived.
+    #[serde(rename_all = "camelCase")]
     Event {
         /// Its id.
         event_id: String,

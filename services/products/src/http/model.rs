@@ -219,7 +219,7 @@ impl From<&Hold> for HoldBody {
 
 /// What made stock move.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(tag = "type", rename_all = "snake_case")]
 #[schema(as = MovementCause)]
 pub(super) enum CauseBody {
     /// A message on the bus.
