@@ -18,6 +18,9 @@ pub enum StoreError {
         /// Where the positions differ.
         partition: crate::TopicPartition,
     },
+    /// Somebody else publishes the outbox's shard now: this relay must stop.
+    #[error("another relay has claimed shard {0} of the outbox")]
+    ClaimLost(u16),
     /// What is stored breaks an invariant. Never served.
     #[error("the stored data are inconsistent: {0}")]
     Inconsistent(String),

@@ -2,6 +2,7 @@
 //!
 //! - [`Journal`]: the outgoing records of one service, written in the commit of the change that they tell of. On one
 //!   machine the journal *is* the topic; with Kafka a relay publishes it.
+//! - [`Outbox`]: the same records as a relay to a broker sees them.
 //! - [`Inbox`]: how far a consumer group has come, and which messages it has parked, in the database of its effects.
 //! - [`sqlite`]: the embedded back-end: one writer thread with group commit, readers beside it.
 //!
@@ -10,6 +11,7 @@
 mod error;
 mod inbox;
 mod journal;
+mod outbox;
 mod position;
 mod record;
 pub mod sqlite;
@@ -19,5 +21,6 @@ pub mod suite;
 pub use error::StoreError;
 pub use inbox::{Inbox, ParkCause, Parked, ParkedId, ToPark};
 pub use journal::{Bounds, Journal};
+pub use outbox::{CLAIM_SECONDS, Claim, Outbox, OutboxId, Places, Sent, Unsent};
 pub use position::{Advance, Group, Position, StartOf, TopicPartition};
 pub use record::{Incarnation, Outgoing, Record, Seq};

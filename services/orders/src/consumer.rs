@@ -9,7 +9,7 @@ use holdfast_bus::{Batch, ORDERS_GROUP};
 use holdfast_contract::event::{Body, Event};
 use holdfast_contract::{OrderId, OrderStatus, StockStatus};
 use holdfast_service::{Clock, Steps};
-use holdfast_storage::{Inbox, Record, StoreError};
+use holdfast_storage::{Inbox, ParkCause, Record, StoreError};
 use metrics::Counter;
 use rustc_hash::FxHashMap;
 use tokio::sync::Mutex;
@@ -32,6 +32,8 @@ pub struct Answers {
     steps: Steps,
     /// `None` until it was read. Held while a batch or a replay commits.
     pub(crate) parked: Arc<Mutex<Option<ParkedOrders>>>,
+    /// Of the batch that was handled last.
+    generation: Option<u64>,
     counted: Arc<Counted>,
 }
 
@@ -75,7 +77,15 @@ impl Answers {
             unknown: metrics::counter!("orders_unknown_answers_total"),
             parked: metrics::counter!("orders_parked_messages_total"),
         };
-        Self { store, inbox, clock, steps, parked: Arc::default(), counted: Arc::new(counted) }
+        Self {
+            store,
+            inbox,
+            clock,
+            steps,
+            parked: Arc::default(),
+            generation: None,
+            counted: Arc::new(counted),
+        }
     }
 
     /// Decides what follows from `events`, in order, each on the state that the ones before it left.
@@ -209,11 +219,23 @@ impl Handler for Answers {
     async fn handle(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let gate = self.parked.clone();
         let mut known = gate.lock().await;
-        let parked = match &mut *known {
-            Some(parked) => parked,
-            None => known.insert(ParkedOrders::load(&*self.inbox, ORDERS_GROUP).await?),
+        if self.generation.replace(batch.generation) != Some(batch.generation) {
+            // Who had these partitions meanwhile may have parked messages of them.
+            *known = None;
+        }
+        let mut sorted = None;
+        if let Some(parked) = &*known {
+            let triaged = triage(ORDERS_GROUP, &batch.records, parked, self.clock.now());
+            // What is parked behind nothing would stay for ever, and another instance may have replayed what is parked.
+            sorted = Some(triaged).filter(|t| t.park.iter().all(|p| p.cause != ParkCause::Behind));
+        }
+        let Triaged { events, park, copies } = match sorted {
+            Some(sorted) => sorted,
+            None => {
+                let parked = known.insert(ParkedOrders::load(&*self.inbox, ORDERS_GROUP).await?);
+                triage(ORDERS_GROUP, &batch.records, parked, self.clock.now())
+            }
         };
-        let Triaged { events, park, copies } = triage(ORDERS_GROUP, &batch.records, parked, self.clock.now());
         for _ in 0..ATTEMPTS {
             let mut decided = self.decide(&events).await?;
             let commit = Commit {
@@ -225,7 +247,9 @@ impl Handler for Answers {
             };
             match self.store.commit(commit).await {
                 Ok(_) => {
-                    parked.parked(&park);
+                    if let Some(parked) = &mut *known {
+                        parked.parked(&park);
+                    }
                     self.counted.parked.increment(park.len() as u64);
                     self.told(&decided);
                     return Ok(());

@@ -31,6 +31,8 @@ struct Share {
     scans: Vec<Scan>,
     /// Where the scans go on once the batch that was polled last is committed.
     polled: Vec<Seq>,
+    /// The rebalance that dealt it out.
+    generation: u64,
 }
 
 struct Place {
@@ -54,6 +56,7 @@ impl EmbeddedConsumer {
     }
 
     async fn load(&self) -> Result<Share, BusError> {
+        let generation = *self.generation.borrow();
         // The ends are read after this, so whatever they leave out is found by scanning from here.
         let newest: Vec<Seq> = self.journals.iter().map(|j| *j.committed().borrow()).collect();
         let bounds = bounds_of(&self.journals, &self.topics).await?;
@@ -78,7 +81,7 @@ impl EmbeddedConsumer {
             let start = scan_start(journal.as_ref(), newest, &bounds, |tp| at.get(&tp).map(|p| p.next.next));
             scans.push(Scan::new(journal.clone(), start.await?));
         }
-        Ok(Share { at, scans, polled: Vec::new() })
+        Ok(Share { at, scans, polled: Vec::new(), generation })
     }
 }
 
@@ -112,7 +115,7 @@ impl Share {
                 None => spans.push(Span { partition, from: place.stored, to }),
             }
         }
-        Ok(Some(Batch { records, spans }))
+        Ok(Some(Batch { records, spans, generation: self.generation }))
     }
 }
 

@@ -111,8 +111,8 @@ pub(super) struct EventBody {
     topic: &'static str,
     /// Its partition.
     partition: u16,
-    /// Its offset.
-    offset: u64,
+    /// Its offset; `null` until it was published.
+    offset: Option<u64>,
 }
 
 /// A live message.
@@ -123,9 +123,9 @@ pub(super) struct LiveBody {
     /// Which.
     #[schema(example = "order:created")]
     event: &'static str,
-    /// What its `seq` begins with, up to the `~`.
+    /// What its `seq` begins with, up to the `~`; `null` until it was published.
     #[schema(example = "order.live/1/42")]
-    seq: String,
+    seq: Option<String>,
     /// When it was stamped.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
@@ -203,7 +203,8 @@ fn body(step: TimelineStep, before: Option<(OrderStatus, StockStatus)>) -> StepB
     });
     let live = step.live.into_iter().map(|sent| {
         let Place { topic, partition, offset } = sent.place;
-        LiveBody { event: sent.kind.event(), seq: format!("{topic}/{partition}/{offset}"), at }
+        let seq = offset.map(|offset| format!("{topic}/{partition}/{offset}"));
+        LiveBody { event: sent.kind.event(), seq, at }
     });
     StepBody {
         kind,

@@ -20,8 +20,8 @@ pub struct Place {
     pub topic: Topic,
     /// Its partition.
     pub partition: Partition,
-    /// The offset in it.
-    pub offset: u64,
+    /// The offset in it; `None` until the record was published.
+    pub offset: Option<u64>,
 }
 
 /// An event that a step sent.
@@ -300,7 +300,7 @@ fn read_step(order: &Order, from: &mut Reader<'_>) -> Option<TimelineStep> {
         let topic = from.topic()?;
         let kind = from.byte()?;
         let partition = Partition(from.partition()?);
-        let place = Place { topic, partition, offset: from.number()? };
+        let place = Place { topic, partition, offset: Some(from.number()?) };
         if kind == 0 {
             outgoing.push(StepOutgoing { event_type: event_type(topic)?, place });
         } else {

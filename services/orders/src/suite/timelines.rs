@@ -95,7 +95,7 @@ pub(super) async fn every_step_is_told(subject: Box<dyn Subject>) {
             let events = step.outgoing.iter().map(|sent| sent.place);
             events.chain(step.live.iter().map(|live| live.place)).collect::<Vec<_>>()
         })
-        .map(|place| (place.topic, place.partition, place.offset))
+        .map(|place| (place.topic, place.partition, place.offset.expect("published")))
         .collect();
     assert_eq!(told, topics(&of_order));
     let types: Vec<_> = steps[3].outgoing.iter().map(|sent| sent.event_type).collect();
