@@ -88,6 +88,20 @@ pub struct BenchArgs {
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable, conflicts_with = "orders_url", help_heading = "The system that is started")]
     pub variables: Vec<(String, String)>,
 
+    /// Kafka brokers that the system uses, comma-separated; its two services are then processes of their own. Topics and
+    /// groups get a prefix of their own.
+    #[arg(
+        long,
+        value_name = "HOST:PORT,…",
+        conflicts_with = "orders_url",
+        help_heading = "The system that is started"
+    )]
+    pub kafka: Option<String>,
+
+    /// MongoDB (a replica set) that the system uses, in databases of its own. Not set: SQLite.
+    #[arg(long, value_name = "URI", requires = "kafka", help_heading = "The system that is started")]
+    pub mongodb: Option<String>,
+
     /// Print one JSON document instead of tables.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
@@ -311,6 +325,8 @@ mod tests {
             &["--only", "full", "--ceiling"],
             &["--hot", "--hot-vs-spread"],
             &["--env", "=x"],
+            &["--mongodb", "mongodb://localhost"],
+            &["--kafka", "x:1", "--orders-url", "http://x:1", "--products-url", "http://x:2"],
         ] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }

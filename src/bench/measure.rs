@@ -147,8 +147,9 @@ async fn run(
         }
         None => None,
     };
-    let server_before = system.pid().and_then(process::processor_time);
-    let client_before = process::processor_time(std::process::id());
+    let server_before = process::processor_time_of(&system.pids());
+    let own = [std::process::id()];
+    let client_before = process::processor_time_of(&own);
     let (_clients, outcome) =
         with_decisions(&mut counter, before, load::run(clients, load, stop, bar), bar).await;
     let decided = match (&mut counter, followers) {
@@ -162,17 +163,17 @@ async fn run(
         }
         _ => None,
     };
-    let since = |before: Option<Duration>, pid: Option<u32>| {
-        Some(pid.and_then(process::processor_time)?.saturating_sub(before?))
+    let since = |before: Option<Duration>, pids: &[u32]| {
+        Some(process::processor_time_of(pids)?.saturating_sub(before?))
     };
     Ok(Measurement {
         round,
         subject,
         outcome,
         decided,
-        memory: system.pid().and_then(process::memory),
-        server_time: since(server_before, system.pid()),
-        client_time: since(client_before, Some(std::process::id())),
+        memory: process::memory_of(&system.pids()),
+        server_time: since(server_before, &system.pids()),
+        client_time: since(client_before, &own),
     })
 }
 

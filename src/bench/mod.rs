@@ -31,7 +31,7 @@ use args::Subject;
 pub use args::{BenchArgs, Endpoint, Only};
 use measure::Measurement;
 use report::{Machine, Report, Settings};
-use target::Launcher;
+use target::{Cluster, Launcher};
 
 /// As a shell reports a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
@@ -83,6 +83,7 @@ async fn measure_all(
         executable,
         folder: args.dir.clone(),
         variables: args.variables.clone(),
+        cluster: args.kafka.clone().map(|kafka| Cluster { kafka, mongodb: args.mongodb.clone() }),
         worker_threads: args.runtime.worker_threads(),
     };
     let machine = machine(args, &launcher)?;

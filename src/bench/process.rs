@@ -22,8 +22,23 @@ pub(crate) struct Memory {
 }
 
 /// The memory of process `pid`.
-pub(crate) fn memory(pid: u32) -> Option<Memory> {
+fn memory(pid: u32) -> Option<Memory> {
     parse_memory(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
+}
+
+/// The memory of these processes together; `None` if there are none.
+pub(crate) fn memory_of(pids: &[u32]) -> Option<Memory> {
+    let each = pids.iter().map(|pid| memory(*pid)).collect::<Option<Vec<_>>>()?;
+    each.into_iter().reduce(|a, b| Memory {
+        resident_bytes: a.resident_bytes + b.resident_bytes,
+        peak_bytes: a.peak_bytes + b.peak_bytes,
+    })
+}
+
+/// Processor time that these processes have taken together; `None` if there are none.
+pub(crate) fn processor_time_of(pids: &[u32]) -> Option<Duration> {
+    let each = pids.iter().map(|pid| processor_time(*pid)).collect::<Option<Vec<_>>>()?;
+    each.into_iter().reduce(|a, b| a + b)
 }
 
 fn parse_memory(status: &str) -> Option<Memory> {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -29,7 +30,7 @@ pub(crate) struct System {
     pub(crate) orders: Endpoint,
     /// The bare server has none.
     pub(crate) products: Option<Endpoint>,
-    child: Option<Started>,
+    children: Vec<Started>,
 }
 
 /// A child process and its temporary folder. Dropped, it is killed, and the folder is removed.
@@ -49,10 +50,38 @@ pub(crate) struct Launcher {
     pub(crate) executable: PathBuf,
     /// Where temporary folders are made; `None`: where the operating system has them.
     pub(crate) folder: Option<PathBuf>,
+    /// What the system runs on; `None`: on nothing but its folder.
+    pub(crate) cluster: Option<Cluster>,
     /// More variables for the system.
     pub(crate) variables: Vec<(String, String)>,
     /// Threads of the child.
     pub(crate) worker_threads: usize,
+}
+
+/// Servers that the system uses. Each system that is started has topics and databases of its own in them.
+#[derive(Clone, Debug)]
+pub(crate) struct Cluster {
+    pub(crate) kafka: String,
+    pub(crate) mongodb: Option<String>,
+}
+
+impl Cluster {
+    /// Variables of a system's services. `name` is different for each system.
+    fn variables(&self, name: &str) -> Vec<(String, String)> {
+        let mut variables = vec![
+            ("KAFKA_BROKERS".to_owned(), self.kafka.clone()),
+            ("KAFKA_TOPIC_PREFIX".to_owned(), format!("{name}.")),
+            ("KAFKA_GROUP_PREFIX".to_owned(), format!("{name}.")),
+        ];
+        if let Some(uri) = &self.mongodb {
+            variables.extend([
+                ("MONGODB_URI".to_owned(), uri.clone()),
+                ("MONGODB_ORDERS_DB".to_owned(), format!("{name}-orders")),
+                ("MONGODB_PRODUCTS_DB".to_owned(), format!("{name}-products")),
+            ]);
+        }
+        variables
+    }
 }
 
 /// One line that a child prints.
@@ -66,17 +95,27 @@ enum Notice {
 impl System {
     /// A system that is already running.
     pub(crate) fn running(orders: Endpoint, products: Endpoint) -> Self {
-        Self { orders, products: Some(products), child: None }
+        Self { orders, products: Some(products), children: vec![] }
     }
 
-    /// The process id, if it was started here.
-    pub(crate) fn pid(&self) -> Option<u32> {
-        self.child.as_ref().map(|started| started.pid)
+    /// Of processes that listen at these addresses.
+    fn of(children: Vec<Started>, addresses: &Addresses) -> anyhow::Result<Self> {
+        let address = |service: &str| {
+            let found = addresses.iter().find(|(name, _)| name == service)?;
+            Endpoint::new(&found.1.to_string()).ok()
+        };
+        let orders = address("orders").context("the system did not say where orders listens")?;
+        Ok(Self { orders, products: address("products"), children })
+    }
+
+    /// The ids of its processes, if it was started here.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.children.iter().map(|started| started.pid).collect()
     }
 
     /// Ends a system that was started here, and waits until it is gone.
     pub(crate) async fn stop(self) {
-        if let Some(mut started) = self.child {
+        for mut started in self.children {
             // It has nothing to lose: its data goes with its folder. An error means it has already ended.
             let _ = started.child.kill().await;
         }
@@ -100,7 +139,8 @@ impl Launcher {
     /// # Errors
     /// If it does not get ready.
     pub(crate) async fn ceiling(&self) -> anyhow::Result<System> {
-        self.start(&["bench-ceiling"], &[]).await
+        let (child, addresses) = self.start(&["bench-ceiling"], &[]).await?;
+        System::of(vec![child], &addresses)
     }
 
     /// Starts the whole system in a fresh folder; its consumers stay paused if `paused`.
@@ -108,22 +148,42 @@ impl Launcher {
     /// # Errors
     /// If it does not get ready.
     pub(crate) async fn system(&self, paused: bool) -> anyhow::Result<System> {
-        let mut args = vec!["--exit-with-stdin"];
-        if paused {
-            args.push("--pause-consumers");
-        }
-        let fixed = [
+        let mut variables: Vec<(String, String)> = [
             ("ORDERS_ADDR", "127.0.0.1:0"),
             ("PRODUCTS_ADDR", "127.0.0.1:0"),
             ("WEB_ADDRS", ""),
             ("SAMPLE_DATA", "false"),
             ("LOG_FORMAT", "json"),
             ("LOG", "warn"),
-        ];
-        self.start(&args, &fixed).await
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        let mut flags = vec!["--exit-with-stdin"];
+        if paused {
+            flags.push("--pause-consumers");
+        }
+        let Some(cluster) = &self.cluster else {
+            let (child, addresses) = self.start(&flags, &variables).await?;
+            return System::of(vec![child], &addresses);
+        };
+        static STARTED: AtomicU32 = AtomicU32::new(1);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        variables.extend(cluster.variables(&format!("bench-{}-{number}", std::process::id())));
+        let (mut children, mut addresses) = (Vec::new(), Vec::new());
+        for service in ["products", "orders"] {
+            let args = [&[service][..], &flags].concat();
+            let (child, listening) = self.start(&args, &variables).await?;
+            children.push(child);
+            addresses.extend(listening);
+        }
+        System::of(children, &addresses)
     }
 
-    async fn start(&self, args: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<System> {
+    async fn start(
+        &self,
+        args: &[&str],
+        variables: &[(String, String)],
+    ) -> anyhow::Result<(Started, Addresses)> {
         let folder = self.temporary_folder()?;
         let errors = folder.path().join("stderr.log");
         let inherited =
@@ -134,7 +194,7 @@ impl Launcher {
             .envs(inherited)
             .env("WORKER_THREADS", self.worker_threads.to_string())
             .env("DATA_DIR", folder.path().join("data"))
-            .envs(variables.iter().copied())
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             // Its own folder, so that no .env file is found; its own group, so that Ctrl-C reaches only the bench.
             .current_dir(folder.path())
@@ -157,21 +217,18 @@ impl Launcher {
                 return Err(anyhow!("not ready after {} s", START.as_secs()).context(last_words(&errors)));
             }
         };
-        let address = |service: &str| {
-            let found = addresses.iter().find(|(name, _)| name == service)?;
-            Endpoint::new(&found.1.to_string()).ok()
-        };
-        let orders = address("orders").context("the system did not say where orders listens")?;
-        let products = address("products");
         let mut drain = JoinSet::new();
         // Read to the end: a full pipe would stop it.
         drain.spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let started = Started { child, pid, _stdin: stdin, _drain: drain, _folder: folder };
-        Ok(System { orders, products, child: Some(started) })
+        Ok((started, addresses))
     }
 }
 
-async fn ready(lines: &mut Lines<BufReader<ChildStdout>>) -> anyhow::Result<Vec<(String, SocketAddr)>> {
+/// Which service listens where.
+type Addresses = Vec<(String, SocketAddr)>;
+
+async fn ready(lines: &mut Lines<BufReader<ChildStdout>>) -> anyhow::Result<Addresses> {
     let mut addresses = Vec::new();
     while let Some(line) = lines.next_line().await? {
         match notice(&line) {
@@ -221,6 +278,7 @@ mod tests {
         let launcher = |executable: &str| Launcher {
             executable: executable.into(),
             folder: None,
+            cluster: None,
             variables: vec![],
             worker_threads: 1,
         };
