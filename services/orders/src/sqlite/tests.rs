@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use holdfast_bus::Keeps;
 use holdfast_contract::Timestamp;
-use holdfast_storage::{Inbox, Journal, Seq};
+use holdfast_storage::{Inbox, Journal, Record, Seq};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -33,12 +33,17 @@ impl Subject for Sqlite {
         self.orders.clone()
     }
 
-    fn journal(&self) -> Arc<dyn Journal> {
+    fn inbox(&self) -> Arc<dyn Inbox> {
         self.orders.database().clone()
     }
 
-    fn inbox(&self) -> Arc<dyn Inbox> {
-        self.orders.database().clone()
+    async fn outgoing(&self) -> Vec<Arc<Record>> {
+        Journal::read(&**self.orders.database(), Seq(0), usize::MAX).await.unwrap()
+    }
+
+    async fn forget_outgoing(&self) {
+        let newest = *self.orders.database().committed().borrow();
+        while self.orders.database().trim(newest).await.unwrap() > 0 {}
     }
 
     async fn settle(&self) {

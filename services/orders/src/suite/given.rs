@@ -6,7 +6,6 @@ use holdfast_contract::text::{Name, Text, UserId};
 use holdfast_contract::{
     Currency, Key, Money, OrderId, OrderStatus, PaymentMethod, PaymentStatus, ProductId, Quantity, Timestamp,
 };
-use holdfast_storage::Seq;
 
 use super::Subject;
 use crate::domain::{
@@ -100,8 +99,4 @@ pub(super) async fn commit(subject: &dyn Subject, change: Change) -> Arc<Order> 
     let order = change.order().clone();
     subject.store().commit(Commit::of(change)).await.expect("the commit is taken");
     order
-}
-
-pub(super) fn newest(subject: &dyn Subject) -> Seq {
-    *subject.journal().committed().borrow()
 }

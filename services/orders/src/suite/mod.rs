@@ -9,7 +9,7 @@ mod writes;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdfast_storage::{Inbox, Journal};
+use holdfast_storage::{Inbox, Record};
 
 use crate::store::OrderStore;
 
@@ -18,10 +18,13 @@ use crate::store::OrderStore;
 pub trait Subject: Send + Sync {
     /// The store.
     fn store(&self) -> Arc<dyn OrderStore>;
-    /// The journal that its commits append to.
-    fn journal(&self) -> Arc<dyn Journal>;
     /// The inbox that its commits move.
     fn inbox(&self) -> Arc<dyn Inbox>;
+    /// Every outgoing record of every commit, with the place that it has got; those of one key in the order they were
+    /// made in. Behind a broker this publishes what was not yet.
+    async fn outgoing(&self) -> Vec<Arc<Record>>;
+    /// Forgets the outgoing records, as far as they may be forgotten.
+    async fn forget_outgoing(&self);
     /// Lets everything that follows behind catch up.
     async fn settle(&self);
     /// Closes the store without letting anything catch up, and opens it again.
