@@ -5,6 +5,7 @@
 
 mod batch;
 pub mod embedded;
+pub mod kafka;
 mod retention;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
@@ -21,6 +22,7 @@ use thiserror::Error;
 
 pub use batch::{Batch, Span};
 pub use embedded::EmbeddedBus;
+pub use kafka::{KafkaBus, KafkaConfig, KafkaConfigError};
 pub use retention::{Keeps, Retention};
 pub use tail::{TailFrom, TailPosition};
 
