@@ -11,6 +11,14 @@ use thiserror::Error;
 
 use crate::http::AllowedHosts;
 
+mod kafka;
+mod mongodb;
+mod secret;
+
+pub use kafka::{KafkaArgs, SaslMechanism, SecurityProtocol};
+pub use mongodb::MongoArgs;
+pub use secret::Secret;
+
 /// Where the orders service listens.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Orders service")]
@@ -41,6 +49,18 @@ pub enum LogFormat {
     Json,
 }
 
+/// What single services take besides.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ProbeArgs {
+    /// Nothing is consumed: messages stay in their topics. For `holdfast bench`.
+    #[arg(long, hide = true)]
+    pub pause_consumers: bool,
+
+    /// Shuts down when standard input is closed, that is when whoever started it is gone. For `holdfast bench`.
+    #[arg(long, hide = true)]
+    pub exit_with_stdin: bool,
+}
+
 /// What every service takes.
 #[derive(Args, Clone, Debug)]
 pub struct CommonArgs {
@@ -54,19 +74,13 @@ pub struct CommonArgs {
     )]
     pub data_dir: PathBuf,
 
-    /// Kafka brokers, comma-separated. Not set: the embedded bus.
-    #[arg(long, env = "KAFKA_BROKERS", value_name = "HOST:PORT,…", help_heading = "Storage and bus")]
-    pub kafka_brokers: Option<String>,
+    /// The broker.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
 
-    /// MongoDB connection string (a replica set). Not set: SQLite in DATA_DIR.
-    #[arg(
-        long,
-        env = "MONGODB_URI",
-        value_name = "URI",
-        hide_env_values = true,
-        help_heading = "Storage and bus"
-    )]
-    pub mongodb_uri: Option<String>,
+    /// The database server.
+    #[command(flatten)]
+    pub mongodb: MongoArgs,
 
     /// Hours that outgoing events are kept at least; never less than a consumer still needs.
     #[arg(
@@ -167,12 +181,25 @@ pub struct CommonArgs {
 impl CommonArgs {
     /// The brokers, if any are configured: an empty `KAFKA_BROKERS=` counts as not set.
     pub fn kafka_brokers(&self) -> Option<&str> {
-        given(self.kafka_brokers.as_deref())
+        given(self.kafka.kafka_brokers.as_deref())
     }
 
     /// The MongoDB connection string, if configured: an empty `MONGODB_URI=` counts as not set.
     pub fn mongodb_uri(&self) -> Option<&str> {
-        given(self.mongodb_uri.as_deref())
+        self.mongodb.uri()
+    }
+
+    /// What carries messages and what keeps state.
+    ///
+    /// # Errors
+    /// If they do not go together.
+    pub fn backends(&self) -> Result<Backends<'_>, InvalidBackends> {
+        match (self.kafka_brokers(), self.mongodb_uri()) {
+            (None, None) => Ok(Backends::Embedded),
+            (Some(brokers), None) => Ok(Backends::KafkaAndSqlite { brokers }),
+            (Some(brokers), Some(uri)) => Ok(Backends::KafkaAndMongo { brokers, uri }),
+            (None, Some(_)) => Err(InvalidBackends),
+        }
     }
 
     /// How long an order may be undecided before its stock is requested again.
@@ -190,6 +217,33 @@ impl CommonArgs {
         Duration::from_secs(self.shutdown_seconds.into())
     }
 }
+
+/// Which back-ends a process runs on: chosen once, at the start.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Backends<'a> {
+    /// The embedded bus over SQLite: one process and its files.
+    Embedded,
+    /// A broker between the services, each with a SQLite file: one instance of each.
+    KafkaAndSqlite {
+        /// Where the broker is.
+        brokers: &'a str,
+    },
+    /// A broker and a database server: any number of instances.
+    KafkaAndMongo {
+        /// Where the broker is.
+        brokers: &'a str,
+        /// Where the database server is; may hold a password.
+        uri: &'a str,
+    },
+}
+
+/// MongoDB without a broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "MONGODB_URI is set, but KAFKA_BROKERS is not: with MongoDB the services speak over Kafka.\n\
+     Set KAFKA_BROKERS (for example KAFKA_BROKERS=localhost:9092), or unset MONGODB_URI to use SQLite in DATA_DIR."
+)]
+pub struct InvalidBackends;
 
 fn given(value: Option<&str>) -> Option<&str> {
     value.map(str::trim).filter(|v| !v.is_empty())
@@ -264,83 +318,5 @@ pub fn load_env_file(path: impl AsRef<Path>) -> Result<bool, EnvFileError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::{CommandFactory, Parser};
-
-    use super::*;
-
-    #[derive(Debug, Parser)]
-    struct Cli {
-        #[command(flatten)]
-        orders: OrdersArgs,
-        #[command(flatten)]
-        products: ProductsArgs,
-        #[command(flatten)]
-        common: CommonArgs,
-    }
-
-    fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from([&["holdfast"], args].concat())
-    }
-
-    #[test]
-    fn the_defaults_are_those_of_the_contract() {
-        let cli = parse(&[]).unwrap();
-        assert_eq!(cli.orders.orders_addr.to_string(), "127.0.0.1:3004");
-        assert_eq!(cli.products.products_addr.to_string(), "127.0.0.1:3001");
-        assert_eq!(cli.common.data_dir, Path::new("./data"));
-        assert_eq!(cli.common.currency.code(), "USD");
-        assert_eq!(cli.common.kafka_brokers(), None);
-        assert_eq!(cli.common.redecide_after(), Duration::from_secs(60));
-        assert_eq!(cli.common.journal_retention(), Duration::from_secs(7 * 24 * 3600));
-        assert_eq!(cli.common.log_format, LogFormat::Auto);
-        assert_eq!(cli.common.allowed_hosts, AllowedHosts::ByAddress);
-    }
-
-    #[test]
-    fn every_argument_is_a_variable_of_the_same_name() {
-        for argument in Cli::command().get_arguments().filter(|a| a.get_id() != "help") {
-            let flag = argument.get_long().unwrap().replace('-', "_").to_uppercase();
-            assert_eq!(argument.get_env().unwrap().to_str().unwrap(), flag);
-            assert!(argument.get_help().is_some(), "{flag} has no help");
-        }
-    }
-
-    #[test]
-    fn addresses_and_numbers_are_checked() {
-        assert_eq!(parse(&["--orders-addr", "localhost:0"]).unwrap().orders.orders_addr.port(), 0);
-        assert!(is_exposed(parse(&["--orders-addr", "0.0.0.0:3004"]).unwrap().orders.orders_addr));
-        for wrong in [
-            ["--orders-addr", "3004"],
-            ["--orders-addr", "example.org:80"],
-            ["--currency", "dollars"],
-            ["--currency", "ABC"],
-            ["--currency", "usd"],
-            ["--redecide-after-seconds", "0"],
-            ["--journal-retention-hours", "0"],
-            ["--max-connections", "0"],
-            ["--log-format", "xml"],
-            ["--allowed-hosts", "http://shop.example"],
-            ["--shutdown-seconds", "-1"],
-        ] {
-            assert!(parse(&wrong).is_err(), "{wrong:?}");
-        }
-        assert_eq!(parse(&["--kafka-brokers", " "]).unwrap().common.kafka_brokers(), None);
-        assert_eq!(parse(&["--kafka-brokers", "a:1"]).unwrap().common.kafka_brokers(), Some("a:1"));
-    }
-
-    #[test]
-    fn an_env_file_never_overrides_and_may_be_missing() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join(".env");
-        assert!(!load_env_file(&file).unwrap());
-        // PATH is set in every process.
-        std::fs::write(&file, "PATH=overridden\nHOLDFAST_TEST_ONLY=yes\n").unwrap();
-        assert!(load_env_file(&file).unwrap());
-        assert_ne!(std::env::var_os("PATH").unwrap(), "overridden");
-        assert_eq!(std::env::var_os("HOLDFAST_TEST_ONLY").unwrap(), "yes");
-        std::fs::write(&file, "just words\n").unwrap();
-        assert!(matches!(load_env_file(&file), Err(EnvFileError::Malformed { .. })));
-        assert!(matches!(load_env_file(folder.path()), Err(EnvFileError::Unreadable { .. })));
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;
