@@ -1,7 +1,7 @@
 //! The bus between the services: topics, partitions, offsets and consumer groups.
 //!
 //! [`Bus`], [`Consumer`] and [`Tail`] are the specification; [`embedded`] is the back-end for one machine, where a topic
-//! is the producer's journal. [`worker`] drives a consumer's handler, and [`triage`] keeps poison from stopping it.
+//! is the producer's journal, and [`kafka`] the one for several. [`worker`] drives a consumer's handler, and [`triage`] keeps poison from stopping it.
 
 mod batch;
 pub mod embedded;
@@ -55,13 +55,13 @@ impl From<StoreError> for BusError {
 ///
 /// # Specification
 /// - A topic has a fixed number of partitions; records of one key are in one partition, in the order they were appended
-///   in. Offsets of a partition count from 0 without gaps.
+///   in. Offsets of a partition count from 0, and only up; a foreign writer or the broker may leave gaps.
 /// - Every record of a durable commit MUST be delivered to every group that consumes its topic, at least once.
 /// - The members of a group share the partitions: each is assigned to exactly one member, and is assigned again within
 ///   bounded time when a member joins or leaves.
 #[async_trait]
 pub trait Bus: Send + Sync {
-    /// Joins a group. The member starts where `inbox` says the group's effects have come to; without a position, or with
+    /// Joins a group; a broker that is away is no error, polling waits for it. The member starts where `inbox` says the group's effects have come to; without a position, or with
     /// one of another incarnation or outside the log, at the partition's beginning.
     async fn subscribe(
         &self,
@@ -104,7 +104,8 @@ pub trait Consumer: Send {
     /// The effects of `batch` (the one that was polled last) are durable: go on after it.
     async fn commit(&mut self, batch: &Batch) -> Result<(), BusError>;
 
-    /// Forgets where the member is and reads its positions from the inbox again.
+    /// Forgets where the member is and reads its positions from the inbox again; what it reads then is of another
+    /// [`Batch::generation`].
     fn reset(&mut self);
 }
 

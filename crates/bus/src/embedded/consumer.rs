@@ -23,6 +23,8 @@ pub(super) struct EmbeddedConsumer {
     generation: watch::Receiver<u64>,
     /// `None` until the positions were read, and again after a rebalance.
     share: Option<Share>,
+    /// How often they were read.
+    loads: u64,
 }
 
 /// The member's partitions and where it is in them.
@@ -31,7 +33,8 @@ struct Share {
     scans: Vec<Scan>,
     /// Where the scans go on once the batch that was polled last is committed.
     polled: Vec<Seq>,
-    /// The rebalance that dealt it out.
+    /// Counts shares. A share that was read anew is another one even if it has the same partitions: between a rebalance and
+    /// the compare-and-set that stops it, a stale worker may still have moved them on.
     generation: u64,
 }
 
@@ -52,11 +55,20 @@ impl EmbeddedConsumer {
     ) -> Self {
         let generation = groups.generation();
         let member = groups.join(group, topics);
-        Self { groups, group, member, topics: topics.to_vec(), journals, inbox, generation, share: None }
+        Self {
+            groups,
+            group,
+            member,
+            topics: topics.to_vec(),
+            journals,
+            inbox,
+            generation,
+            share: None,
+            loads: 0,
+        }
     }
 
     async fn load(&self) -> Result<Share, BusError> {
-        let generation = *self.generation.borrow();
         // The ends are read after this, so whatever they leave out is found by scanning from here.
         let newest: Vec<Seq> = self.journals.iter().map(|j| *j.committed().borrow()).collect();
         let bounds = bounds_of(&self.journals, &self.topics).await?;
@@ -81,7 +93,7 @@ impl EmbeddedConsumer {
             let start = scan_start(journal.as_ref(), newest, &bounds, |tp| at.get(&tp).map(|p| p.next.next));
             scans.push(Scan::new(journal.clone(), start.await?));
         }
-        Ok(Share { at, scans, polled: Vec::new(), generation })
+        Ok(Share { at, scans, polled: Vec::new(), generation: self.loads + 1 })
     }
 }
 
@@ -131,6 +143,7 @@ impl Consumer for EmbeddedConsumer {
                 Some(share) => share,
                 None => {
                     let loaded = self.load().await?;
+                    self.loads = loaded.generation;
                     self.share.insert(loaded)
                 }
             };

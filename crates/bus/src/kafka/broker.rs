@@ -21,6 +21,8 @@ use crate::BusError;
 
 /// How long a question may take before the broker counts as away.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+/// How soon a question is asked again that may have met a leader on its way.
+const SECOND_LOOK: Duration = Duration::from_millis(50);
 /// How long creating topics may take.
 const CREATION: Duration = Duration::from_secs(15);
 /// Questions at once; more wait for their turn.
@@ -212,6 +214,17 @@ impl Broker {
 
     /// What partitions hold.
     pub(super) async fn bounds(&self, partitions: &[TopicPartition]) -> Result<Vec<Bounds>, BusError> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            match self.bounds_now(partitions).await {
+                // A partition that was made just now, or whose leader moved, is found on the second look.
+                Err(_) if tokio::time::Instant::now() < deadline => tokio::time::sleep(SECOND_LOOK).await,
+                bounds => return bounds,
+            }
+        }
+    }
+
+    async fn bounds_now(&self, partitions: &[TopicPartition]) -> Result<Vec<Bounds>, BusError> {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
@@ -246,8 +259,7 @@ impl Broker {
         }
         let list = self.list(partitions.iter().map(|&partition| (partition, Offset::Invalid)))?;
         let client = self.group_client(group)?;
-        let committed =
-            self.ask(client, move |client| client.committed_offsets(list, PATIENCE)).await?;
+        let committed = self.ask(client, move |client| client.committed_offsets(list, PATIENCE)).await?;
         self.offsets(&committed)
     }
 
@@ -316,7 +328,9 @@ pub(super) fn away(error: impl std::fmt::Display) -> BusError {
 fn incarnation(name: &str, id: u128) -> Incarnation {
     // FNV-1a; it only has to tell different ids apart.
     let bytes = if id == 0 { name.as_bytes().to_vec() } else { id.to_le_bytes().to_vec() };
-    Incarnation(bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    }))
+    Incarnation(
+        bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        }),
+    )
 }

@@ -53,9 +53,7 @@ pub enum KafkaConfigError {
     #[error("no broker is named")]
     NoBrokers,
     /// The protocol is none that Kafka speaks.
-    #[error(
-        "unknown security protocol {0:?}: use one of plaintext, ssl, sasl_plaintext, sasl_ssl"
-    )]
+    #[error("unknown security protocol {0:?}: use one of plaintext, ssl, sasl_plaintext, sasl_ssl")]
     UnknownProtocol(String),
     /// The mechanism is none that Holdfast speaks.
     #[error("unknown SASL mechanism {0:?}: use one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512")]

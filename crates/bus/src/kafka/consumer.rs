@@ -122,7 +122,9 @@ impl KafkaConsumer {
             let replaced = {
                 let known = self.known.borrow_and_update();
                 self.at.iter().any(|(partition, place)| {
-                    known.get(partition.topic).is_some_and(|state| state.incarnation != place.next.incarnation)
+                    known
+                        .get(partition.topic)
+                        .is_some_and(|state| state.incarnation != place.next.incarnation)
                 })
             };
             if replaced {

@@ -170,7 +170,9 @@ impl Membership {
         let share = self.share.borrow().partitions.clone();
         let offset = |next: u64| Offset::Offset(i64::try_from(next).unwrap_or(i64::MAX));
         let ours = reached.into_iter().filter(|(partition, _)| share.contains(partition));
-        let Ok(list) = self.broker.list(ours.map(|(partition, next)| (partition, offset(next)))) else { return };
+        let Ok(list) = self.broker.list(ours.map(|(partition, next)| (partition, offset(next)))) else {
+            return;
+        };
         if list.count() > 0
             && let Err(error) = client.commit(&list, mode)
         {
@@ -197,12 +199,7 @@ impl ClientContext for Rebalances {
 }
 
 impl ConsumerContext for Rebalances {
-    fn rebalance(
-        &self,
-        client: &BaseConsumer<Self>,
-        what: RDKafkaRespErr,
-        list: &mut TopicPartitionList,
-    ) {
+    fn rebalance(&self, client: &BaseConsumer<Self>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let touched = self.broker.partitions(list);
         let outcome = match what {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {

@@ -68,8 +68,7 @@ impl Scanned {
             }
         }
         // One allocation holds all three.
-        let mut all =
-            Vec::with_capacity(key.len() + payload.len() + traceparent.map_or(0, <[u8]>::len));
+        let mut all = Vec::with_capacity(key.len() + payload.len() + traceparent.map_or(0, <[u8]>::len));
         all.extend_from_slice(key);
         all.extend_from_slice(payload);
         all.extend_from_slice(traceparent.unwrap_or_default());
@@ -96,8 +95,7 @@ mod tests {
 
     #[test]
     fn a_stamp_is_read_back_or_refused() {
-        let stamp =
-            Stamp { outbox: Incarnation(u64::MAX), id: OutboxId { scope: 0xabc, number: 1 << 40 } };
+        let stamp = Stamp { outbox: Incarnation(u64::MAX), id: OutboxId { scope: 0xabc, number: 1 << 40 } };
         assert_eq!(stamp.to_string().parse(), Ok(stamp));
         for garbled in ["", "1", "1.2", "1.2.3.4", "x.2.3", "1..3", "1.2.-3"] {
             assert_eq!(garbled.parse::<Stamp>(), Err(()), "{garbled}");

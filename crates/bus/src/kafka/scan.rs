@@ -34,10 +34,7 @@ struct Stretch {
 }
 
 impl Scan {
-    pub(super) async fn new(
-        broker: Arc<Broker>,
-        from: Vec<(TopicPartition, u64)>,
-    ) -> Result<Self, BusError> {
+    pub(super) async fn new(broker: Arc<Broker>, from: Vec<(TopicPartition, u64)>) -> Result<Self, BusError> {
         let partitions: Vec<_> = from.iter().map(|(partition, _)| *partition).collect();
         let bounds = broker.bounds(&partitions).await?;
         let mut topics: Vec<Stretch> = Vec::new();
@@ -72,10 +69,15 @@ impl Scan {
             let fetcher = match &self.fetcher {
                 Some(fetcher) => fetcher,
                 None => {
-                    let group = format!("{}{}", self.broker.config.group_prefix, self.broker.config.client_id);
+                    let group =
+                        format!("{}{}", self.broker.config.group_prefix, self.broker.config.client_id);
                     let fetcher = Fetcher::new(self.broker.clone(), "scan", &group, true)?;
-                    let place = |p: u16| TopicPartition { topic: stretch.topic, partition: holdfast_contract::Partition(p) };
-                    let starts: Vec<_> = stretch.left.iter().map(|(&p, &(next, _))| (place(p), next)).collect();
+                    let place = |p: u16| TopicPartition {
+                        topic: stretch.topic,
+                        partition: holdfast_contract::Partition(p),
+                    };
+                    let starts: Vec<_> =
+                        stretch.left.iter().map(|(&p, &(next, _))| (place(p), next)).collect();
                     fetcher.add(&starts)?;
                     self.fetcher.insert(fetcher)
                 }

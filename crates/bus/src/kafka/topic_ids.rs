@@ -95,7 +95,9 @@ pub(super) fn describe<C: ClientContext>(
             let mut partitions = 0;
             rd::rd_kafka_TopicDescription_partitions(topic, &raw mut partitions);
             described.push(Described {
-                name: CStr::from_ptr(rd::rd_kafka_TopicDescription_name(topic)).to_string_lossy().into_owned(),
+                name: CStr::from_ptr(rd::rd_kafka_TopicDescription_name(topic))
+                    .to_string_lossy()
+                    .into_owned(),
                 id: u128::from(high.cast_unsigned()) << 64 | u128::from(low.cast_unsigned()),
                 partitions,
             });

@@ -49,24 +49,44 @@ pub(super) async fn a_new_member_goes_on_where_the_group_is(world: &dyn World) {
 }
 
 pub(super) async fn members_share_the_partitions(world: &dyn World) {
-    let mut one = Member::join(world).await;
-    let mut two = Member::join(world).await;
-    world.publish(messages(0..120)).await;
+    let (mut one, mut two, seen) = pair(world).await;
+    one.records.clear();
+    two.records.clear();
+    world.publish(messages(seen..seen + 120)).await;
     while one.records.len() + two.records.len() < 120 {
-        // Whoever has something goes first; the other's poll is dropped while it waits.
-        let polled = match select(one.consumer.poll(9), two.consumer.poll(9)).await {
-            Either::Left((batch, _)) => Either::Left(batch.unwrap()),
-            Either::Right((batch, _)) => Either::Right(batch.unwrap()),
-        };
-        match polled {
-            Either::Left(batch) => one.settle(world, batch).await,
-            Either::Right(batch) => two.settle(world, batch).await,
-        }
+        either(world, &mut one, &mut two).await;
     }
     assert!(!one.records.is_empty() && !two.records.is_empty(), "both have a share");
     assert!(one.partitions().is_disjoint(&two.partitions()), "no partition has two owners");
     one.records.append(&mut two.records);
-    assert_whole(&one.records, 0..120);
+    assert_whole(&one.records, seen..seen + 120);
+}
+
+/// Two members that share the partitions, and how many messages they have consumed while they came to it.
+async fn pair(world: &dyn World) -> (Member, Member, u32) {
+    let mut one = Member::join(world).await;
+    let mut two = Member::join(world).await;
+    let mut published = 0;
+    while one.records.is_empty() || two.records.is_empty() {
+        world.publish(messages(published..published + 40)).await;
+        published += 40;
+        while one.records.len() + two.records.len() < published as usize {
+            either(world, &mut one, &mut two).await;
+        }
+    }
+    (one, two, published)
+}
+
+/// Whoever has something goes first; the other's poll is dropped while it waits.
+async fn either(world: &dyn World, one: &mut Member, two: &mut Member) {
+    let polled = match select(one.consumer.poll(9), two.consumer.poll(9)).await {
+        Either::Left((batch, _)) => Either::Left(batch.unwrap()),
+        Either::Right((batch, _)) => Either::Right(batch.unwrap()),
+    };
+    match polled {
+        Either::Left(batch) => one.settle(world, batch).await,
+        Either::Right(batch) => two.settle(world, batch).await,
+    }
 }
 
 /// A member and what it received.
@@ -95,20 +115,22 @@ impl Member {
 }
 
 pub(super) async fn a_member_that_leaves_is_replaced(world: &dyn World) {
-    let mut stays = Member::join(world).await;
-    let mut leaves = Member::join(world).await;
-    world.publish(messages(0..120)).await;
+    let (mut stays, mut leaves, seen) = pair(world).await;
+    world.publish(messages(seen..seen + 120)).await;
     let batch = leaves.consumer.poll(9).await.unwrap();
     leaves.settle(world, batch).await;
+    // Polled, not committed: the one that stays is given these again.
+    let _ = leaves.consumer.poll(9).await.unwrap();
     drop(leaves.consumer);
-    while stays.records.len() + leaves.records.len() < 120 {
+    let all = seen as usize + 120;
+    while stays.records.len() + leaves.records.len() < all {
         let batch = stays.consumer.poll(9).await.unwrap();
         stays.settle(world, batch).await;
     }
     stays.records.append(&mut leaves.records);
     let mut numbers: Vec<u32> = stays.records.iter().map(|r| number(r)).collect();
     numbers.sort_unstable();
-    assert!(numbers.into_iter().eq(0..120), "each once");
+    assert!(numbers.into_iter().eq(0..seen + 120), "each once");
 }
 
 pub(super) async fn a_stale_batch_does_not_commit(world: &dyn World) {
@@ -121,6 +143,45 @@ pub(super) async fn a_stale_batch_does_not_commit(world: &dyn World) {
     assert_whole(&all, 0..20);
     let late = world.advance(stale.advances(GROUP)).await;
     assert!(matches!(late, Err(StoreError::StaleWorker { .. })));
+}
+
+/// What a handler remembers of its partitions holds exactly as long as nobody else may have moved them on.
+pub(super) async fn a_generation_ends_with_what_may_have_changed(world: &dyn World) {
+    world.publish(messages(0..60)).await;
+    let mut alone = Member::join(world).await;
+    let first = alone.consumer.poll(1).await.unwrap();
+    let generation = first.generation;
+    alone.settle(world, first).await;
+    let second = alone.consumer.poll(1).await.unwrap();
+    assert_eq!(second.generation, generation, "it went on by itself");
+    // Somebody else moves the partition on behind its back, as a worker that was cut off may.
+    world.advance(second.advances(GROUP)).await.unwrap();
+    assert!(world.advance(second.advances(GROUP)).await.is_err(), "the position has moved");
+    alone.consumer.reset();
+    let third = alone.consumer.poll(1).await.unwrap();
+    assert_ne!(third.generation, generation, "after a reset nothing remembered holds");
+    assert_ne!(third.records, second.records);
+}
+
+pub(super) async fn partitions_come_back_with_another_generation(world: &dyn World) {
+    let (mut stays, leaves, seen) = pair(world).await;
+    let theirs = leaves.partitions();
+    world.publish(messages(seen..seen + 40)).await;
+    // Its own share: this batch is the last one before the other leaves.
+    let before = stays.consumer.poll(1).await.unwrap();
+    let generation = before.generation;
+    stays.settle(world, before).await;
+    drop(leaves.consumer);
+    loop {
+        let batch = stays.consumer.poll(9).await.unwrap();
+        let taken_over = batch.spans.iter().any(|span| theirs.contains(&span.partition));
+        let fresh = batch.generation != generation;
+        stays.settle(world, batch).await;
+        if taken_over {
+            assert!(fresh, "it has partitions that another member had");
+            return;
+        }
+    }
 }
 
 pub(super) async fn groups_do_not_disturb_each_other(world: &dyn World) {

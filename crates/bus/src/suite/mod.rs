@@ -51,6 +51,8 @@ pub async fn run(harness: &dyn Harness) {
     group::members_share_the_partitions(&*harness.world().await).await;
     group::a_member_that_leaves_is_replaced(&*harness.world().await).await;
     group::a_stale_batch_does_not_commit(&*harness.world().await).await;
+    group::a_generation_ends_with_what_may_have_changed(&*harness.world().await).await;
+    group::partitions_come_back_with_another_generation(&*harness.world().await).await;
     group::groups_do_not_disturb_each_other(&*harness.world().await).await;
     group::a_position_of_another_log_starts_at_the_beginning(&*harness.world().await).await;
     group::a_dropped_poll_loses_nothing(&*harness.world().await).await;
