@@ -4,6 +4,7 @@
 //!   machine the journal *is* the topic; with Kafka a relay publishes it.
 //! - [`Outbox`]: the same records as a relay to a broker sees them.
 //! - [`Inbox`]: how far a consumer group has come, and which messages it has parked, in the database of its effects.
+//! - [`mongodb`]: what the stores of several instances stand on: transactions, positions, parked messages, leases.
 //! - [`sqlite`]: the embedded back-end: one writer thread with group commit, readers beside it.
 //!
 //! The docs of the two traits are their specification; `suite` (feature `suite`) holds every back-end to them.
@@ -11,6 +12,7 @@
 mod error;
 mod inbox;
 mod journal;
+pub mod mongodb;
 mod outbox;
 mod position;
 mod record;

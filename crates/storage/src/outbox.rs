@@ -86,9 +86,11 @@ pub const CLAIM_SECONDS: u64 = 5;
 ///   [`Claim::rewind`]; what it gave after a record's key MUST have been made after it.
 /// - [`Claim::sent`] MUST be durable before it is answered, and MUST fail with [`StoreError::ClaimLost`] and record nothing
 ///   if somebody else has claimed the shard. Recording the same records again MUST be harmless.
+/// - [`Claim::unsent`] too may fail with [`StoreError::ClaimLost`].
 #[async_trait]
 pub trait Claim: Send {
-    /// Up to about `limit` more records; none if everything was given. Also tells the others that the owner lives.
+    /// Up to about `limit` more records; none if everything was given, or if `limit` is 0. Also tells the others that the
+    /// owner lives.
     async fn unsent(&mut self, limit: usize) -> Result<Vec<Unsent>, StoreError>;
 
     /// These records are at the broker. Those of one key come in their order; nothing is left out between them.

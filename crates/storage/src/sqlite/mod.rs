@@ -7,12 +7,14 @@ mod checkpoint;
 mod database;
 mod inbox;
 mod journal;
+mod outbox;
 mod schema;
 mod tail;
 mod writer;
 
 pub use database::{Database, Options, snapshot};
 pub use inbox::remove_parked;
+pub use outbox::JournalOutbox;
 pub use schema::Migrations;
 pub use writer::WriteTx;
 

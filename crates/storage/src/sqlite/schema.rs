@@ -87,28 +87,49 @@ pub(crate) fn migrate(connection: &mut Connection, components: &[Migrations]) ->
         "CREATE TABLE IF NOT EXISTS schema_versions (component TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT;",
     )?;
     for migrations in components {
-        let found: u32 = connection
-            .query_row(
-                "SELECT version FROM schema_versions WHERE component = ?1",
-                [migrations.component],
-                |row| row.get(0),
-            )
-            .optional()?
-            .unwrap_or(0);
-        let known = u32::try_from(migrations.steps.len()).unwrap_or(u32::MAX);
-        if found > known {
-            return Err(StoreError::NewerSchema { component: migrations.component.to_owned(), found, known });
-        }
-        for (version, step) in (1u32..).zip(migrations.steps).skip(found as usize) {
+        for (version, step) in missing(connection, migrations)? {
             let transaction = connection.transaction()?;
-            transaction.execute_batch(step)?;
-            transaction.execute(
-                "INSERT INTO schema_versions (component, version) VALUES (?1, ?2)
-                 ON CONFLICT (component) DO UPDATE SET version = excluded.version",
-                params![migrations.component, version],
-            )?;
+            apply(&transaction, migrations.component, version, step)?;
             transaction.commit()?;
         }
     }
+    Ok(())
+}
+
+/// Brings one more component of an open database to its newest version, as part of the caller's transaction.
+pub(super) fn migrate_within(connection: &Connection, migrations: &Migrations) -> Result<(), StoreError> {
+    for (version, step) in missing(connection, migrations)? {
+        apply(connection, migrations.component, version, step)?;
+    }
+    Ok(())
+}
+
+/// The steps that the database has not seen, with their versions.
+fn missing(
+    connection: &Connection,
+    migrations: &Migrations,
+) -> Result<impl Iterator<Item = (u32, &'static str)> + use<>, StoreError> {
+    let found: u32 = connection
+        .query_row(
+            "SELECT version FROM schema_versions WHERE component = ?1",
+            [migrations.component],
+            |row| row.get(0),
+        )
+        .optional()?
+        .unwrap_or(0);
+    let known = u32::try_from(migrations.steps.len()).unwrap_or(u32::MAX);
+    if found > known {
+        return Err(StoreError::NewerSchema { component: migrations.component.to_owned(), found, known });
+    }
+    Ok((1u32..).zip(migrations.steps.iter().copied()).skip(found as usize))
+}
+
+fn apply(connection: &Connection, component: &str, version: u32, step: &str) -> Result<(), StoreError> {
+    connection.execute_batch(step)?;
+    connection.execute(
+        "INSERT INTO schema_versions (component, version) VALUES (?1, ?2)
+         ON CONFLICT (component) DO UPDATE SET version = excluded.version",
+        params![component, version],
+    )?;
     Ok(())
 }

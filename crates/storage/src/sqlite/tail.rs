@@ -12,6 +12,8 @@ use crate::record::{Record, Seq};
 pub(super) struct Tail {
     recent: Mutex<Recent>,
     committed: watch::Sender<Seq>,
+    /// The same as a bare number, for those who only want to be woken.
+    counted: watch::Sender<u64>,
     max_bytes: usize,
 }
 
@@ -23,11 +25,16 @@ struct Recent {
 
 impl Tail {
     pub(super) fn new(newest: Seq, max_bytes: usize) -> Self {
-        Self { recent: Mutex::default(), committed: watch::Sender::new(newest), max_bytes }
+        let counted = watch::Sender::new(newest.0);
+        Self { recent: Mutex::default(), committed: watch::Sender::new(newest), counted, max_bytes }
     }
 
     pub(super) fn committed(&self) -> watch::Receiver<Seq> {
         self.committed.subscribe()
+    }
+
+    pub(super) fn counted(&self) -> watch::Receiver<u64> {
+        self.counted.subscribe()
     }
 
     pub(super) fn newest(&self) -> Seq {
@@ -49,6 +56,7 @@ impl Tail {
             }
         }
         self.committed.send_replace(newest);
+        self.counted.send_replace(newest.0);
     }
 
     /// The records after `after`, if all of them are here.

@@ -7,6 +7,7 @@
 
 mod inbox;
 mod journal;
+pub mod outbox;
 
 use std::sync::Arc;
 

@@ -1,0 +1,87 @@
+//! Leases: one holder at a time, by the server's clock, with a number that grows with every change of the holder.
+
+use std::time::Duration;
+
+use mongodb::ClientSession;
+use mongodb::bson::{DateTime, Document, doc};
+use mongodb::error::Error;
+use mongodb::options::ReturnDocument;
+
+use super::{LEASES, Mongo, is_duplicate, unavailable};
+use crate::error::StoreError;
+
+/// A lease that was held when the server last said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Grows with every change of the holder: an older number is a former holder's.
+    pub fence: i64,
+}
+
+impl Mongo {
+    /// Takes the lease `name`, or makes one's own last longer: until `lasts` from now on the server's clock. `None` while
+    /// somebody else has it. Holders are handles made by [`Mongo::new`]; clones are the same holder.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn lease(&self, name: &str, lasts: Duration) -> Result<Option<Lease>, StoreError> {
+        let leases = self.database.collection::<Document>(LEASES);
+        let millis = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX);
+        let mine = doc! { "$eq": ["$holder", self.instance] };
+        let take = vec![doc! { "$set": {
+            "fence": { "$cond": [mine.clone(), "$fence", { "$add": ["$fence", 1_i64] }] },
+            "holder": self.instance,
+            "until": { "$dateAdd": { "startDate": "$$NOW", "unit": "millisecond", "amount": millis } },
+        } }];
+        for _ in 0..2 {
+            let free =
+                doc! { "_id": name, "$expr": { "$or": [mine.clone(), { "$lte": ["$until", "$$NOW"] }] } };
+            let taken = leases
+                .find_one_and_update(free, take.clone())
+                .return_document(ReturnDocument::After)
+                .await
+                .map_err(unavailable)?;
+            if let Some(taken) = taken {
+                let fence = taken.get_i64("fence").map_err(|error| {
+                    StoreError::Inconsistent(format!("lease {name} cannot be read: {error}"))
+                })?;
+                return Ok(Some(Lease { fence }));
+            }
+            // Somebody has it, or it was never there.
+            let first = doc! { "_id": name, "holder": null, "until": DateTime::MIN, "fence": 0_i64 };
+            match leases.insert_one(first).await {
+                Ok(_) => {}
+                Err(error) if is_duplicate(&error) => return Ok(None),
+                Err(error) => return Err(unavailable(error)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives a lease back, if it is one's own.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: then it ends by itself.
+    pub async fn end_lease(&self, name: &str) -> Result<(), StoreError> {
+        let leases = self.database.collection::<Document>(LEASES);
+        let mine = doc! { "_id": name, "holder": self.instance };
+        let free = doc! { "$set": { "holder": null, "until": DateTime::MIN } };
+        leases.update_one(mine, free).await.map(drop).map_err(unavailable)
+    }
+
+    /// As part of a transaction: whether the lease is still held as `lease` says. Whoever takes it meanwhile collides with
+    /// the transaction.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub async fn hold_lease(
+        &self,
+        session: &mut ClientSession,
+        name: &str,
+        lease: Lease,
+    ) -> Result<bool, Error> {
+        let leases = self.database.collection::<Document>(LEASES);
+        let mine = doc! { "_id": name, "holder": self.instance, "fence": lease.fence };
+        let touched = leases.update_one(mine, doc! { "$inc": { "commits": 1_i64 } }).session(session).await?;
+        Ok(touched.matched_count == 1)
+    }
+}
