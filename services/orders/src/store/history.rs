@@ -141,6 +141,15 @@ impl Encoder {
         number(&mut self.step, record.offset);
     }
 
+    /// The next record of the change is published later: its place is found by its number, which is the count of the
+    /// order's records before it ([`decode_numbered_steps`]).
+    pub(crate) fn unsent(&mut self, topic: Topic, live: Option<LiveKind>) {
+        debug_assert!(self.records > 0);
+        self.records -= 1;
+        self.step.push(topic.code());
+        self.step.push(live.map_or(0, |kind| kind as u8));
+    }
+
     /// The step, ready to be appended to the history.
     pub(crate) fn finish(self) -> Vec<u8> {
         debug_assert_eq!(self.records, 0);
@@ -207,12 +216,38 @@ fn text(out: &mut Vec<u8>, text: &str) {
 /// # Errors
 /// [`StoreError::Inconsistent`] if it cannot be read.
 pub(crate) fn decode_steps(order: &Order, history: &[u8]) -> Result<Vec<TimelineStep>, StoreError> {
+    decode(order, history, |topic, step| {
+        let partition = Partition(step.partition()?);
+        Some(Place { topic, partition, offset: Some(step.number()?) })
+    })
+}
+
+/// The same for steps whose records were written with [`Encoder::unsent`]; `place` knows where the order's `n`th record
+/// (from 0) is.
+///
+/// # Errors
+/// [`StoreError::Inconsistent`] if it cannot be read.
+pub(crate) fn decode_numbered_steps(
+    order: &Order,
+    history: &[u8],
+    place: impl Fn(usize, Topic) -> Place,
+) -> Result<Vec<TimelineStep>, StoreError> {
+    let mut records = 0..;
+    decode(order, history, |topic, _| Some(place(records.next()?, topic)))
+}
+
+fn decode(
+    order: &Order,
+    history: &[u8],
+    mut place: impl FnMut(Topic, &mut Reader<'_>) -> Option<Place>,
+) -> Result<Vec<TimelineStep>, StoreError> {
     let mut rest = Reader(history);
     let mut steps: Vec<TimelineStep> = Vec::new();
     while !rest.0.is_empty() {
-        let step = rest.bytes().and_then(|bytes| read_step(order, &mut Reader(bytes))).ok_or_else(|| {
-            StoreError::Inconsistent(format!("the history of order {} is damaged", order.id))
-        })?;
+        let step =
+            rest.bytes().and_then(|bytes| read_step(order, &mut Reader(bytes), &mut place)).ok_or_else(
+                || StoreError::Inconsistent(format!("the history of order {} is damaged", order.id)),
+            )?;
         let repeated = step.note
             && matches!(&step.cause, StepCause::Event(event) if steps.iter().any(
                 |s| matches!(&s.cause, StepCause::Event(earlier) if earlier.event_id == event.event_id)));
@@ -277,7 +312,11 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn read_step(order: &Order, from: &mut Reader<'_>) -> Option<TimelineStep> {
+fn read_step(
+    order: &Order,
+    from: &mut Reader<'_>,
+    place: &mut impl FnMut(Topic, &mut Reader<'_>) -> Option<Place>,
+) -> Option<TimelineStep> {
     let at = from.time()?;
     let version = from.number()?;
     let status = OrderStatus::from_code(u64::from(from.byte()?))?;
@@ -299,8 +338,7 @@ fn read_step(order: &Order, from: &mut Reader<'_>) -> Option<TimelineStep> {
     for _ in 0..from.number()? {
         let topic = from.topic()?;
         let kind = from.byte()?;
-        let partition = Partition(from.partition()?);
-        let place = Place { topic, partition, offset: Some(from.number()?) };
+        let place = place(topic, from)?;
         if kind == 0 {
             outgoing.push(StepOutgoing { event_type: event_type(topic)?, place });
         } else {

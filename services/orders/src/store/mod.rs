@@ -18,7 +18,7 @@ use thiserror::Error;
 
 pub use change::{Change, Previous, StepCause, StepEvent};
 pub(crate) use codec::{decode_order, encode_order};
-pub(crate) use history::{Encoder, decode_steps};
+pub(crate) use history::{Encoder, decode_numbered_steps, decode_steps};
 pub use history::{Place, StepLive, StepOutgoing, Timeline, TimelineStep};
 pub use query::{Cursor, ListQuery, Page, SortBy, SortOrder, TOTAL_CAP};
 pub(crate) use search::words;
@@ -72,7 +72,7 @@ impl Commit {
 /// What a commit did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
-    /// The last outgoing record's place in the journal; `None` if there was none.
+    /// The last outgoing record's place in the journal; `None` if there was none, or there is no journal.
     pub newest: Option<Seq>,
 }
 
@@ -104,8 +104,8 @@ pub enum CommitError {
 ///   that after [`StoreError::Unavailable`] it may have had all of it.
 /// - A change of a version that is not the stored one MUST fail with [`CommitError::VersionConflict`] (also if there is
 ///   no such order), a new order with a taken id with [`CommitError::AlreadyExists`].
-/// - Outgoing records MUST be appended in the order of the changes, each change's events before its live messages, then
-///   the copies; and every step of an order's history MUST know the places that they got.
+/// - Outgoing records of one key MUST go out in the order of the changes, each change's events before its live messages;
+///   and every step of an order's history MUST know the places that they get.
 /// - A taken idempotency scope MUST fail with [`CommitError::IdempotencyTaken`], whatever else is in the commit.
 /// - Once answered, every read MUST see it: [`OrderReads::get`], lists, filters and sorting at once; text search at
 ///   latest a second later.
