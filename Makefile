@@ -1,7 +1,7 @@
 # Holdfast. `make run` and `make test` are all that a newcomer needs; `make help` lists the rest.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt lint api bench tools clean
+.PHONY: help run test check fmt lint api bench servers tools clean
 
 CARGO ?= cargo
 # Arguments for the program: make run ARGS="--orders-addr 127.0.0.1:0"
@@ -14,7 +14,11 @@ run: tools ## build and run the whole system, with a sample catalogue (Ctrl-C st
 	@$(CARGO) build --release --bin holdfast
 	@exec "$${CARGO_TARGET_DIR:-target}/release/holdfast" $(ARGS)
 
-test: tools ## every test
+test: tools ## every test; those with Kafka and MongoDB where their servers can be had
+	@tools/servers/fetch || { \
+		echo "SKIPPED: tests that need a server which is missing here (see above)" >&2; \
+		test "$${HOLDFAST_REQUIRE_SERVERS:-}" != 1; \
+	}
 	@$(CARGO) test --workspace --all-features
 
 check: lint test api ## what has to be right before a commit
@@ -29,6 +33,9 @@ lint: ## formatting and lints, warnings as errors
 api: ## write api/openapi.json and api/asyncapi.json anew
 	@$(CARGO) run --quiet --bin holdfast -- api-docs --out api
 
+servers: ## fetch the Kafka and MongoDB that tests start
+	@tools/servers/fetch
+
 bench: ## measure this machine: accepted and decided orders per second, beside a bare server
 	@$(CARGO) build --release --bin holdfast
 	@exec "$${CARGO_TARGET_DIR:-target}/release/holdfast" bench --ceiling $(ARGS)
@@ -39,6 +46,9 @@ tools:
 	need() { command -v "$$1" >/dev/null 2>&1 || { echo "holdfast needs $$2" >&2; missing=1; }; }; \
 	need "$(CARGO)" "a Rust toolchain (cargo): see https://rustup.rs"; \
 	need "$${CC:-cc}" "a C compiler (cc): on Debian or Ubuntu, the package build-essential"; \
+	need "$${CXX:-c++}" "a C++ compiler (c++), for the Kafka client: on Debian or Ubuntu, the package build-essential"; \
+	need perl "Perl, for the Kafka client's TLS: on Debian or Ubuntu, the package perl"; \
+	need bash "bash, for the Kafka client: on Debian or Ubuntu, the package bash"; \
 	need node "Node 20 or newer (node): see https://nodejs.org"; \
 	need npm "npm, which comes with Node: see https://nodejs.org"; \
 	if command -v node >/dev/null 2>&1 && ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)'; then \

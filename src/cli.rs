@@ -1,10 +1,9 @@
 //! The command line.
 
-use std::num::NonZeroUsize;
-use std::thread;
-
-use clap::{Args, Parser, Subcommand};
-use holdfast_service::config::{CommonArgs, OrdersArgs, ProductsArgs};
+use clap::{Parser, Subcommand};
+use holdfast_orders::alone::AloneArgs as OrdersOnly;
+use holdfast_products::alone::AloneArgs as ProductsOnly;
+pub use holdfast_service::config::RuntimeArgs;
 
 use crate::audit::AuditArgs;
 use crate::bench::BenchArgs;
@@ -29,6 +28,8 @@ Examples:
   holdfast                                 everything, on http://127.0.0.1:3004 (orders) and :3001 (products)
   holdfast --data-dir /var/lib/holdfast    the same, with its databases there
   ORDERS_ADDR=0.0.0.0:3004 holdfast        every option is also a variable; a file .env is read
+  holdfast orders --kafka-brokers localhost:9092
+                                           one service, next to a Kafka broker
   holdfast bench --ceiling                 how fast this machine is
   holdfast help bench                      more about a command";
 
@@ -79,56 +80,6 @@ pub enum Command {
     BenchCeiling(RuntimeArgs),
 }
 
-/// Arguments of `holdfast orders`.
-#[derive(Args, Clone, Debug)]
-pub struct OrdersOnly {
-    /// Where it listens.
-    #[command(flatten)]
-    pub orders: OrdersArgs,
-    /// What every service takes.
-    #[command(flatten)]
-    pub common: CommonArgs,
-    /// Threads.
-    #[command(flatten)]
-    pub runtime: RuntimeArgs,
-}
-
-/// Arguments of `holdfast products`.
-#[derive(Args, Clone, Debug)]
-pub struct ProductsOnly {
-    /// Where it listens.
-    #[command(flatten)]
-    pub products: ProductsArgs,
-    /// What every service takes.
-    #[command(flatten)]
-    pub common: CommonArgs,
-    /// Threads.
-    #[command(flatten)]
-    pub runtime: RuntimeArgs,
-}
-
-/// How the process runs.
-#[derive(Args, Clone, Debug)]
-pub struct RuntimeArgs {
-    /// Threads that run requests [default: one per core].
-    #[arg(long = "worker-threads", env = "WORKER_THREADS", value_name = "COUNT", help_heading = "Process", value_parser = threads)]
-    pub threads: Option<NonZeroUsize>,
-}
-
-impl RuntimeArgs {
-    /// How many threads run requests: as many as there are cores, if not configured.
-    pub fn worker_threads(&self) -> usize {
-        self.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
-    }
-}
-
-fn threads(text: &str) -> Result<NonZeroUsize, String> {
-    match text.parse::<NonZeroUsize>() {
-        Ok(count) if count.get() <= 1024 => Ok(count),
-        _ => Err("expected a number from 1 to 1024".to_owned()),
-    }
-}
-
 impl Cli {
     /// The configuration of the process.
     pub fn runtime(&self) -> &RuntimeArgs {
@@ -163,15 +114,5 @@ mod tests {
         let bench = Cli::try_parse_from(["holdfast", "bench", "--worker-threads", "3"]).unwrap();
         assert_eq!(bench.runtime().worker_threads(), 3);
         assert!(Cli::try_parse_from(["holdfast", "--orders-addr", "127.0.0.1:0", "bench"]).is_err());
-    }
-
-    #[test]
-    fn threads_are_bounded() {
-        for (text, good) in
-            [("1", true), ("64", true), ("0", false), ("1025", false), ("-1", false), ("x", false)]
-        {
-            assert_eq!(threads(text).is_ok(), good, "{text}");
-        }
-        assert!(RuntimeArgs { threads: None }.worker_threads() >= 1);
     }
 }

@@ -41,8 +41,8 @@ fn start() -> anyhow::Result<ExitCode> {
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => Box::pin(commands::run::run(cli.run)).await,
-        Some(Command::Orders(args)) => commands::run::alone(&args.common),
-        Some(Command::Products(args)) => commands::run::alone(&args.common),
+        Some(Command::Orders(args)) => Ok(Box::pin(holdfast_orders::alone::run(*args)).await?),
+        Some(Command::Products(args)) => Ok(Box::pin(holdfast_products::alone::run(*args)).await?),
         Some(Command::Seed(args)) => {
             commands::seed::run(args, &mut std::io::stdout()).await?;
             Ok(ExitCode::SUCCESS)

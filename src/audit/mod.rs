@@ -13,8 +13,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use holdfast_orders::service as orders;
 use holdfast_orders::sqlite::{SqliteOptions, SqliteOrders};
+use holdfast_products::service as products;
 use holdfast_products::sqlite::SqliteProducts;
+use holdfast_service::SystemClock;
+use holdfast_service::config::MongoArgs;
 use holdfast_storage::StoreError;
 use holdfast_storage::sqlite::snapshot;
 use serde_json::json;
@@ -30,6 +34,10 @@ pub struct AuditArgs {
     /// Folder of the databases.
     #[arg(long, env = "DATA_DIR", default_value = "./data", value_name = "DIR")]
     pub data_dir: PathBuf,
+
+    /// MongoDB, instead of a folder.
+    #[command(flatten)]
+    pub mongodb: MongoArgs,
 
     /// Print one JSON document, for programs.
     #[arg(long)]
@@ -56,23 +64,14 @@ impl Audit {
 
 /// Audits the databases in a folder and says on `out` what was found: exit code 0 if everything adds up, 1 if not.
 ///
-/// A running system is audited on snapshots of its databases.
+/// A running system is audited on snapshots of its files; on MongoDB, what is wrong must be wrong twice.
 ///
 /// # Errors
 /// If there are no databases, or they cannot be read.
 pub async fn run(args: AuditArgs, out: &mut (dyn Write + Send)) -> anyhow::Result<ExitCode> {
-    let files = Files::in_folder(&args.data_dir)?;
-    let audit = match open(&files).await {
-        Ok(stores) => examine(stores, false).await?,
-        Err(StoreError::InUse(_)) => {
-            let folder = Scratch::make(&args.data_dir)?;
-            // Orders first: Products is then never behind what the orders say.
-            let copies = Files { orders: folder.0.join("orders.db"), products: folder.0.join("products.db") };
-            snapshot(&files.orders, &copies.orders)?;
-            snapshot(&files.products, &copies.products)?;
-            examine(open(&copies).await?, true).await?
-        }
-        Err(error) => return Err(error).context("opening the databases"),
+    let audit = match args.mongodb.uri() {
+        Some(uri) => on_mongodb(uri, &args.mongodb).await?,
+        None => in_folder(&args.data_dir).await?,
     };
     if args.json {
         print_json(&audit, out)?
@@ -80,6 +79,42 @@ pub async fn run(args: AuditArgs, out: &mut (dyn Write + Send)) -> anyhow::Resul
         print_text(&audit, out)?
     }
     Ok(if audit.problems() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How often a running system is looked at anew while something seems wrong: what is committed between two reads can
+/// look so, and does not look so again.
+const LOOKS: usize = 5;
+
+async fn on_mongodb(uri: &str, args: &MongoArgs) -> anyhow::Result<Audit> {
+    let clock = Arc::new(SystemClock);
+    let orders = orders::Database::open_mongodb(uri, &args.mongodb_orders_db, clock).await?;
+    let products = products::Database::open_mongodb(uri, &args.mongodb_products_db).await?;
+    let stores = Stores { orders: Arc::new(orders), products: Arc::new(products) };
+    let mut audit = stores.examine(true).await;
+    for _ in 1..LOOKS {
+        match &audit {
+            Ok(found) if found.problems() > 0 => audit = stores.examine(true).await,
+            _ => break,
+        }
+    }
+    stores.close().await;
+    audit
+}
+
+async fn in_folder(data_dir: &Path) -> anyhow::Result<Audit> {
+    let files = Files::in_folder(data_dir)?;
+    match open(&files).await {
+        Ok(stores) => stores.examine_and_close(false).await,
+        Err(StoreError::InUse(_)) => {
+            let folder = Scratch::make(data_dir)?;
+            // Orders first: Products is then never behind what the orders say.
+            let copies = Files { orders: folder.0.join("orders.db"), products: folder.0.join("products.db") };
+            snapshot(&files.orders, &copies.orders)?;
+            snapshot(&files.products, &copies.products)?;
+            open(&copies).await?.examine_and_close(true).await
+        }
+        Err(error) => Err(error).context("opening the databases"),
+    }
 }
 
 struct Files {
@@ -121,28 +156,41 @@ impl Drop for Scratch {
 }
 
 struct Stores {
-    orders: Arc<SqliteOrders>,
-    products: SqliteProducts,
+    orders: Arc<orders::Database>,
+    products: Arc<products::Database>,
 }
 
 async fn open(files: &Files) -> Result<Stores, StoreError> {
     let orders = SqliteOrders::open(&SqliteOptions::new(&files.orders)).await?;
-    Ok(Stores { orders, products: SqliteProducts::open(&files.products)? })
+    let orders = orders::Database::sqlite(orders, Arc::new(SystemClock)).await?;
+    let products = products::Database::sqlite(SqliteProducts::open(&files.products)?);
+    Ok(Stores { orders: Arc::new(orders), products: Arc::new(products) })
 }
 
-async fn examine(stores: Stores, live: bool) -> anyhow::Result<Audit> {
-    let stock = holdfast_products::audit::audit(&stores.products).await.context("reading the stock")?;
-    let orders =
-        cross::audit(&*stores.orders, &stores.products, live).await.context("comparing orders with stock")?;
-    stores.orders.database().close().await;
-    stores.products.close().await;
-    Ok(Audit { live, stock, orders })
+impl Stores {
+    async fn examine(&self, live: bool) -> anyhow::Result<Audit> {
+        let products = &*self.products.store;
+        let stock = holdfast_products::audit::audit(products).await.context("reading the stock")?;
+        let orders = cross::audit(&*self.orders.store, products, live).await;
+        Ok(Audit { live, stock, orders: orders.context("comparing orders with stock")? })
+    }
+
+    async fn examine_and_close(self, live: bool) -> anyhow::Result<Audit> {
+        let audit = self.examine(live).await;
+        self.close().await;
+        audit
+    }
+
+    async fn close(self) {
+        self.orders.close().await;
+        self.products.close().await;
+    }
 }
 
 fn print_text(audit: &Audit, out: &mut dyn Write) -> std::io::Result<()> {
     let Audit { live, stock, orders } = audit;
     if *live {
-        writeln!(out, "The system is running: these are snapshots of its databases.")?;
+        writeln!(out, "The system may be running: these are snapshots of its databases.")?;
     }
     writeln!(
         out,

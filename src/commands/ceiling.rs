@@ -9,8 +9,8 @@ use axum::extract::Json;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::serve::ListenerExt;
+use holdfast_service::process::input_closed;
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 // Parsed and dropped: parsing is what is measured. No money is reckoned with here, so plain floats do.
@@ -90,13 +90,6 @@ pub async fn run() -> anyhow::Result<()> {
         () = input_closed() => {}
     }
     Ok(())
-}
-
-/// Waits until standard input is closed: then whoever started this is gone.
-pub async fn input_closed() {
-    let mut input = tokio::io::stdin();
-    let mut ignored = [0; 64];
-    while !matches!(input.read(&mut ignored).await, Ok(0) | Err(_)) {}
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod batch;
 pub mod embedded;
 pub mod kafka;
+pub mod relay;
 mod retention;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use holdfast_contract::Topic;
-use holdfast_storage::{Bounds, Group, Inbox, Record, StoreError, TopicPartition};
+use holdfast_storage::{Bounds, Group, Inbox, Incarnation, Record, StoreError, TopicPartition};
 use thiserror::Error;
 
 pub use batch::{Batch, Span};
@@ -75,6 +76,9 @@ pub trait Bus: Send + Sync {
     /// # Errors
     /// [`BusError::TooFarBehind`], [`BusError::InvalidPosition`].
     async fn tail(&self, topics: &[Topic], from: TailFrom<'_>) -> Result<Box<dyn Tail>, BusError>;
+
+    /// Which life the log of each of `topics` is in; missing topics are absent.
+    async fn incarnations(&self, topics: &[Topic]) -> Result<Vec<(Topic, Incarnation)>, BusError>;
 
     /// The offsets that every partition of `topics` holds.
     async fn bounds(&self, topics: &[Topic]) -> Result<Vec<Bounds>, BusError>;

@@ -53,6 +53,10 @@ codes! {
     OrderNotFound = "ORDER_NOT_FOUND", 404, "Order Not Found";
     /// No such product.
     ProductNotFound = "PRODUCT_NOT_FOUND", 404, "Product Not Found";
+    /// No such topic.
+    TopicNotFound = "TOPIC_NOT_FOUND", 404, "Topic Not Found";
+    /// No such dead letter; somebody else may have replayed or discarded it.
+    DeadLetterNotFound = "DEAD_LETTER_NOT_FOUND", 404, "Dead Letter Not Found";
     /// No such path.
     RouteNotFound = "ROUTE_NOT_FOUND", 404, "Not Found";
     /// The path exists, the method does not.
@@ -77,6 +81,8 @@ codes! {
     StockHeld = "STOCK_HELD", 409, "Stock Held";
     /// Another product has this SKU.
     DuplicateSku = "DUPLICATE_SKU", 409, "Duplicate SKU";
+    /// An earlier dead letter of the same order and topic comes first; `details` names it.
+    DeadLetterBehind = "DEAD_LETTER_BEHIND", 409, "Another Dead Letter Comes First";
     /// The version that the request was made for is not the current one.
     VersionConflict = "VERSION_CONFLICT", 412, "Version Conflict";
     /// The body is larger than allowed.
@@ -95,6 +101,8 @@ codes! {
     IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", 422, "Idempotency Key Reused";
     /// Stock changes by adjustment, not by editing the product.
     StockNotEditable = "STOCK_NOT_EDITABLE", 422, "Stock Not Editable";
+    /// The message still cannot be processed; `details` says why.
+    StillPoison = "STILL_POISON", 422, "Still Cannot Be Processed";
     /// A defect of ours.
     Internal = "INTERNAL", 500, "Internal Error";
     /// Something that the service needs is away, or it is shutting down.

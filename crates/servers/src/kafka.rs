@@ -21,9 +21,10 @@ const HEAP_MIB: u32 = 256;
 const USER: &str = "holdfast";
 const PASSWORD: &str = "correct-horse-battery";
 
-/// The broker's log, without the several hundred lines that list its settings.
+/// The broker's log, without the several hundred lines that list its settings, and to the end of its shutdown.
 const LOGGING: &str = "\
 status=error
+shutdownHook=disable
 appender.stdout.type=Console
 appender.stdout.name=STDOUT
 appender.stdout.layout.type=PatternLayout

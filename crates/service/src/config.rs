@@ -2,7 +2,9 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -49,7 +51,29 @@ pub enum LogFormat {
     Json,
 }
 
-/// What single services take besides.
+/// How the process runs.
+#[derive(Args, Clone, Debug)]
+pub struct RuntimeArgs {
+    /// Threads that run requests [default: one per core].
+    #[arg(long = "worker-threads", env = "WORKER_THREADS", value_name = "COUNT", help_heading = "Process", value_parser = threads)]
+    pub threads: Option<NonZeroUsize>,
+}
+
+impl RuntimeArgs {
+    /// How many threads run requests: as many as there are cores, if not configured.
+    pub fn worker_threads(&self) -> usize {
+        self.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+    }
+}
+
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse::<NonZeroUsize>() {
+        Ok(count) if count.get() <= 1024 => Ok(count),
+        _ => Err("expected a number from 1 to 1024".to_owned()),
+    }
+}
+
+/// What those who measure a process ask of it.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ProbeArgs {
     /// Nothing is consumed: messages stay in their topics. For `holdfast bench`.

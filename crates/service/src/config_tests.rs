@@ -136,3 +136,13 @@ fn names_of_kafka_are_taken_in_any_case() {
     let plain = kafka(&[]);
     assert_eq!((plain.kafka_partitions, plain.kafka_replication), (3, 1));
 }
+
+#[test]
+fn threads_are_bounded() {
+    for (text, good) in
+        [("1", true), ("64", true), ("0", false), ("1025", false), ("-1", false), ("x", false)]
+    {
+        assert_eq!(threads(text).is_ok(), good, "{text}");
+    }
+    assert!(RuntimeArgs { threads: None }.worker_threads() >= 1);
+}

@@ -2,11 +2,14 @@
 //!
 //! Clock, keys and spawning are values that are passed in; the globals behind them are touched here and nowhere else.
 
+pub mod backend;
+pub mod broker;
 pub mod clock;
 pub mod config;
 pub mod http;
 pub mod keys;
 pub mod lifecycle;
+pub mod process;
 pub mod steps;
 pub mod telemetry;
 #[cfg(any(test, feature = "test-support"))]
@@ -15,4 +18,5 @@ pub mod test_support;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use keys::{KeySource, SequentialKeys, TimeOrderedKeys};
 pub use lifecycle::Lifecycle;
+pub use process::Process;
 pub use steps::Steps;

@@ -4,20 +4,19 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
-use holdfast_orders::service;
-use holdfast_service::config::{CommonArgs, OrdersArgs, load_env_file};
+use holdfast_orders::alone::{self, AloneArgs};
+use holdfast_service::config::load_env_file;
+use holdfast_service::telemetry::chain;
 
 /// The Orders service alone: takes orders, keeps them, and tells clients live. It talks to the Products service over
 /// Kafka, so it needs KAFKA_BROKERS; `holdfast` runs everything in one process without a broker.
 ///
 /// Every option is also an environment variable; `.env.local` and `.env` in the current folder are honoured.
 #[derive(Debug, Parser)]
-#[command(name = "orders", version)]
+#[command(name = "orders", version, max_term_width = 110)]
 struct Cli {
     #[command(flatten)]
-    orders: OrdersArgs,
-    #[command(flatten)]
-    common: CommonArgs,
+    args: AloneArgs,
 }
 
 fn main() -> ExitCode {
@@ -26,14 +25,23 @@ fn main() -> ExitCode {
             return refuse(&error);
         }
     }
-    let Cli { common, .. } = Cli::parse();
-    match service::check_alone(&common) {
-        Err(error) => refuse(&error),
-    }
+    let Cli { args } = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(args.runtime.worker_threads())
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&error),
+    };
+    let code = runtime.block_on(Box::pin(alone::run(args)));
+    // A read of standard input cannot be cut; the process does not wait for it.
+    runtime.shutdown_background();
+    code.unwrap_or_else(|error| refuse(&error))
 }
 
 fn refuse(error: &dyn std::error::Error) -> ExitCode {
     // If even that cannot be written, the exit code has to do.
-    let _ = writeln!(std::io::stderr(), "orders: {}", holdfast_service::telemetry::chain(error));
+    let _ = writeln!(std::io::stderr(), "orders: {}", chain(error));
     ExitCode::from(2)
 }

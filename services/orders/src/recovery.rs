@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use holdfast_bus::{Bus, BusError, ORDERS_GROUP, Retention};
 use holdfast_contract::event::Body;
 use holdfast_contract::{OrderId, Timestamp, Topic};
+use holdfast_service::backend::{AlwaysMine, Duty};
 use holdfast_service::telemetry::chain;
 use holdfast_service::{Clock, Steps};
 use holdfast_storage::{Group, Inbox, StoreError};
@@ -28,6 +30,13 @@ const KEYS_KEPT: Duration = Duration::from_secs(48 * 3600);
 /// How often old answers and old events are forgotten.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
 
+/// What a service wants to send and a broker does not have yet.
+#[async_trait]
+pub trait Unpublished: Send + Sync {
+    /// When the oldest of it happened; `None` if there is none.
+    async fn oldest(&self) -> Result<Option<Timestamp>, StoreError>;
+}
+
 /// What was sent and is still to be read: those messages are not lost, only waiting, and asking again would make the
 /// queue that they wait in longer.
 pub struct Backlog {
@@ -37,12 +46,17 @@ pub struct Backlog {
     pub requests: Vec<(Group, &'static [Topic], Arc<dyn Inbox>)>,
     /// Where the positions of [`ORDERS_GROUP`] are.
     pub answers: Arc<dyn Inbox>,
+    /// What waits to be published, where that can be known.
+    pub unpublished: Option<Arc<dyn Unpublished>>,
 }
 
 impl Backlog {
-    /// When the oldest request was sent that Products has not read; `None` if there is none.
+    /// When the oldest request was made that Products has not read; `None` if there is none.
     async fn oldest_request(&self) -> Result<Option<Timestamp>, BusError> {
-        let mut oldest = None;
+        let mut oldest = match &self.unpublished {
+            Some(unpublished) => unpublished.oldest().await?,
+            None => None,
+        };
         for (group, topics, inbox) in &self.requests {
             oldest = earlier(oldest, self.oldest(group, topics, &**inbox).await?);
         }
@@ -86,6 +100,7 @@ pub struct Redecide {
     steps: Steps,
     after: Duration,
     backlog: Backlog,
+    duty: Arc<dyn Duty>,
     /// When each order that still waits is due again, and how long it is left alone after that: while Products is away
     /// for hours, the journal must not fill with repetitions.
     due: FxHashMap<OrderId, (Timestamp, Duration)>,
@@ -100,7 +115,12 @@ impl Redecide {
         after: Duration,
         backlog: Backlog,
     ) -> Self {
-        Self { store, clock, steps, after, backlog, due: FxHashMap::default() }
+        Self { store, clock, steps, after, backlog, duty: Arc::new(AlwaysMine), due: FxHashMap::default() }
+    }
+
+    /// Looks only while that is this instance's `duty`: two that ask again would ask twice.
+    pub fn on_duty(self, duty: Arc<dyn Duty>) -> Self {
+        Self { duty, ..self }
     }
 
     /// Looks once; says how many requests were sent again.
@@ -175,7 +195,8 @@ impl Redecide {
         let mut tick = tokio::time::interval(period);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while stop.run_until_cancelled(tick.tick()).await.is_some() {
-            if let Err(error) = self.run_once().await {
+            let looked = async { if self.duty.is_mine().await? { self.run_once().await } else { Ok(0) } };
+            if let Some(Err(error)) = stop.run_until_cancelled(looked).await {
                 tracing::warn!(error = %chain(&error), "could not look for undecided orders; trying again");
             }
         }
@@ -186,8 +207,8 @@ impl Redecide {
 pub struct Tidy {
     /// The answers.
     pub store: Arc<dyn OrderStore>,
-    /// The events.
-    pub retention: Retention,
+    /// The events, where they are kept as a journal.
+    pub retention: Option<Retention>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// How long events are kept at least.
@@ -209,8 +230,8 @@ impl Tidy {
                 some => answers += some,
             }
         }
-        loop {
-            match self.retention.run(minus(now, self.keep_events)).await? {
+        while let Some(retention) = &self.retention {
+            match retention.run(minus(now, self.keep_events)).await? {
                 0 => break,
                 some => events += some,
             }

@@ -2,39 +2,38 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
 use bytes::Bytes;
-use holdfast_bus::{Bus, BusError, Keeps, ORDERS_GROUP, Retention, worker};
+use holdfast_bus::{Bus, BusError, ORDERS_GROUP, worker};
 use holdfast_contract::{Currency, Key, OrderId, Topic};
+use holdfast_service::Process;
+use holdfast_service::backend::until_it_works;
+use holdfast_service::broker::{Broker, BusReady, Sender};
 use holdfast_service::config::CommonArgs;
 use holdfast_service::http::{
-    HttpOptions, HttpServer, InvalidOrigin, Operational, ReadyCheck, ServerOptions, finish,
+    Gate, HttpOptions, HttpServer, InvalidOrigin, Operational, ReadyCheck, ServerOptions, finish,
     operational_routes,
 };
-use holdfast_service::telemetry::{Metrics, chain};
-use holdfast_service::{Clock, KeySource, Lifecycle, Steps, TimeOrderedKeys};
-use holdfast_storage::{Group, Inbox, Journal, StoreError};
-use rusqlite::OptionalExtension as _;
+use holdfast_service::telemetry::chain;
+use holdfast_storage::{Group, Inbox, StoreError};
 use thiserror::Error;
 
 use crate::consumer::{Answers, MAX_BATCH};
+pub use crate::database::{DATABASE_FILE, Database};
 use crate::http;
 use crate::live::{self, LiveConfig, LiveGateway};
 use crate::recovery::{Backlog, Redecide, Tidy};
-use crate::sqlite::{SqliteOptions, SqliteOrders};
 use crate::store::OrderStore;
 use crate::usecase::{Parts, UseCases};
 
-/// The database in the data folder.
-pub const DATABASE_FILE: &str = "orders.db";
-
 /// Name of the service in health answers.
 const SERVICE: &str = "orders";
+/// Where its events come from, in CloudEvents' terms.
+const EVENT_SOURCE: &str = "/holdfast/orders";
 
 /// How the service behaves.
 #[derive(Clone, Debug)]
@@ -76,73 +75,20 @@ impl Settings {
     }
 }
 
-/// The service's database, opened, with its two faces to the bus.
-pub struct Database {
-    /// The orders.
-    pub store: Arc<dyn OrderStore>,
-    /// What it sends.
-    pub journal: Arc<dyn Journal>,
-    /// Where its consumer has come to.
-    pub inbox: Arc<dyn Inbox>,
-    /// Fresh order ids, greater than every stored one.
-    pub keys: Arc<dyn KeySource>,
-    /// What else needs the journal's records.
-    pub keeps: Vec<Arc<dyn Keeps>>,
-    sqlite: Arc<SqliteOrders>,
-}
-
-impl Database {
-    /// Opens `orders.db` in `data_dir`; makes both if they are not there.
-    ///
-    /// # Errors
-    /// See [`SqliteOrders::open`].
-    pub async fn open_sqlite(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let sqlite = SqliteOrders::open(&SqliteOptions::new(data_dir.join(DATABASE_FILE))).await?;
-        let newest = sqlite
-            .database()
-            .read(|connection| {
-                let id: Option<Option<i64>> =
-                    connection.query_row("SELECT max(id) FROM orders", [], |row| row.get(0)).optional()?;
-                Ok(id.flatten())
-            })
-            .await?;
-        let keys = TimeOrderedKeys::with_random_instance(clock);
-        if let Some(key) = newest.and_then(Key::from_i64) {
-            // The clock may have gone back while the service was down.
-            keys.advance_past(key);
-        }
-        let database = sqlite.database().clone();
-        Ok(Self {
-            store: sqlite.clone(),
-            journal: database.clone(),
-            inbox: database,
-            keys: Arc::new(keys),
-            keeps: vec![sqlite.clone()],
-            sqlite,
-        })
-    }
-
-    /// Closes it: call it once nothing uses it any more. Later calls of its parts fail.
-    pub async fn close(&self) {
-        self.sqlite.database().close().await;
-    }
-}
-
 /// What the service is given.
 pub struct Deps {
     /// Its database.
     pub database: Arc<Database>,
     /// The bus to Products.
     pub bus: Arc<dyn Bus>,
-    /// Groups that consume this service's journal on the embedded bus, with where they keep their positions: what they
-    /// have not consumed is kept. Empty with a broker.
+    /// What carries the bus, if that is a broker: the service publishes what its database holds. Without one, consumers
+    /// read the database's journal.
+    pub broker: Option<Broker>,
+    /// Groups that take this service's requests, with where their positions can be seen. On the embedded bus, what they
+    /// have not consumed is kept.
     pub consumed_by: Vec<(Group, &'static [Topic], Arc<dyn Inbox>)>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Where the story of each order is told.
-    pub steps: Steps,
-    /// Every task is its.
-    pub lifecycle: Lifecycle,
+    /// What the services of this process share.
+    pub process: Process,
     /// How to behave.
     pub settings: Settings,
 }
@@ -153,6 +99,9 @@ pub enum StartError {
     /// The address cannot be had.
     #[error(transparent)]
     Listen(#[from] io::Error),
+    /// The database cannot be used.
+    #[error("the orders cannot be read")]
+    Store(#[from] StoreError),
     /// The bus did not let the consumer in.
     #[error("cannot consume Products' answers")]
     Bus(#[from] BusError),
@@ -170,17 +119,27 @@ pub struct Orders {
 
 impl Orders {
     /// Starts everything as tasks of the lifecycle, and serves. When the lifecycle drains, it all ends by itself; close
-    /// the database after [`Lifecycle::wait`].
+    /// the database after [`holdfast_service::Lifecycle::wait`].
+    ///
+    /// A database or a broker that is away does not keep it from starting: it says so in its readiness, and goes on as
+    /// soon as they are there.
     ///
     /// # Errors
     /// See [`StartError`].
     pub async fn start(deps: Deps) -> Result<Self, StartError> {
-        // First: counters made before the recorder count nothing.
-        let metrics = Metrics::install();
-        let Deps { database, bus, consumed_by, clock, steps, lifecycle, settings } = deps;
+        let Deps { database, bus, broker, consumed_by, process, settings } = deps;
+        let Process { clock, lifecycle, steps, .. } = process.clone();
         let server = HttpServer::bind(settings.addr, settings.server.clone()).await?;
         let addr = server.local_addr();
 
+        let prepared = match database.backend.prepare().await {
+            Ok(()) => true,
+            Err(error) if error.is_transient() => {
+                tracing::warn!("the orders have to wait: {}", chain(&error));
+                false
+            }
+            Err(error) => return Err(error.into()),
+        };
         let store = database.store.clone();
         let cases = Arc::new(UseCases::new(Parts {
             store: store.clone(),
@@ -188,50 +147,58 @@ impl Orders {
             keys: database.keys.clone(),
             currency: settings.currency,
             steps: steps.clone(),
+            places: database.places.clone(),
         }));
-        let answers = Answers::new(store.clone(), database.inbox.clone(), clock.clone(), steps.clone());
-        let drain = lifecycle.drain_token();
-
-        if !settings.pause_consumers {
-            let consumer = bus.subscribe(ORDERS_GROUP, Topic::TO_ORDERS, database.inbox.clone()).await?;
-            let (mut handler, stop) = (answers.clone(), drain.clone());
-            lifecycle.spawn_essential("answers consumer", async move {
-                worker::run(consumer, &mut handler, MAX_BATCH, stop).await;
-                Ok::<(), BusError>(())
-            });
-            let backlog =
-                Backlog { bus: bus.clone(), requests: consumed_by.clone(), answers: database.inbox.clone() };
-            let redecide =
-                Redecide::new(store.clone(), clock.clone(), steps, settings.redecide_after, backlog);
-            lifecycle.spawn_essential("redecide", running(redecide.run(drain.clone())));
-        }
-        let indexed = database.sqlite.clone();
-        let stop = drain.clone();
-        lifecycle.spawn_essential("order index", running(async move { indexed.keep_indexed(stop).await }));
-        let retention = Retention {
-            journal: database.journal.clone(),
-            groups: consumed_by,
-            others: database.keeps.clone(),
-        };
-        let tidy =
-            Tidy { store: store.clone(), retention, clock: clock.clone(), keep_events: settings.keep_events };
-        lifecycle.spawn_essential("orders tidy", running(tidy.run(drain)));
-
-        let gateway = LiveGateway::new(bus.clone(), clock, &lifecycle, settings.live);
+        let answers = Answers::new(store.clone(), database.inbox.clone(), clock.clone(), steps);
+        let gateway = LiveGateway::new(bus.clone(), clock, &lifecycle, settings.live.clone());
         lifecycle.spawn_essential("live gateway", gateway.clone().run());
 
+        let sender = broker.as_ref().map(|broker| broker.sender(SERVICE, EVENT_SOURCE));
+        let bus_ready = match &broker {
+            Some(broker) => broker.ready(),
+            None => Arc::new(BusReady { bus: bus.clone(), topics: Topic::TO_ORDERS }),
+        };
+        let mut checks: Vec<Arc<dyn ReadyCheck>> = vec![Arc::new(StoreReady(store)), bus_ready];
+        checks.extend(sender.as_ref().map(Sender::ready));
         let operational = Operational {
             service: SERVICE,
             version: env!("CARGO_PKG_VERSION"),
-            checks: vec![Arc::new(StoreReady(store)), Arc::new(BusReady(bus))],
-            metrics,
+            checks,
+            metrics: process.metrics.clone(),
             openapi: document()?,
             lifecycle: lifecycle.clone(),
         };
-        let router: Router =
-            http::router(cases.clone()).merge(live::router(&gateway)).merge(operational_routes(operational));
-        server.serve(finish(router, settings.http), &lifecycle);
+        let gate = Gate::new(prepared);
+        let router: Router = gate
+            .guard(http::router(cases.clone()))
+            .merge(live::router(&gateway))
+            .merge(operational_routes(operational));
+        server.serve(finish(router, settings.http.clone()), &lifecycle);
         tracing::info!("Orders service running on port {}", addr.port());
+
+        let work = Work {
+            database: database.clone(),
+            bus,
+            sender,
+            consumed_by,
+            process,
+            settings,
+            answers: answers.clone(),
+        };
+        if prepared {
+            work.begin().await?;
+        } else {
+            lifecycle.clone().spawn_essential("orders opening", async move {
+                let prepare = || database.backend.prepare();
+                if until_it_works("the orders", &lifecycle, prepare).await?.is_some() {
+                    work.begin().await?;
+                    gate.open();
+                    tracing::info!("The orders are there");
+                    lifecycle.drain_token().cancelled().await;
+                }
+                Ok::<(), StartError>(())
+            });
+        }
         Ok(Self { addr, cases, answers })
     }
 
@@ -248,6 +215,55 @@ impl Orders {
     /// Its consumer, for replaying and discarding what is parked.
     pub fn answers(&self) -> &Answers {
         &self.answers
+    }
+}
+
+/// What begins once the database is there.
+struct Work {
+    database: Arc<Database>,
+    bus: Arc<dyn Bus>,
+    sender: Option<Sender>,
+    consumed_by: Vec<(Group, &'static [Topic], Arc<dyn Inbox>)>,
+    process: Process,
+    settings: Settings,
+    answers: Answers,
+}
+
+impl Work {
+    async fn begin(self) -> Result<(), BusError> {
+        let Self { database, bus, sender, consumed_by, process, settings, answers } = self;
+        let Process { clock, lifecycle, steps, .. } = process.clone();
+        let drain = lifecycle.drain_token();
+        // Behind a broker nobody else reads the journal.
+        let readers = if sender.is_some() { Vec::new() } else { consumed_by.clone() };
+        if let (Some(sender), Some(outbox)) = (sender, database.outbox.clone()) {
+            sender.start(outbox, &process);
+        }
+        if !settings.pause_consumers {
+            let consumer = bus.subscribe(ORDERS_GROUP, Topic::TO_ORDERS, database.inbox.clone()).await?;
+            let (mut handler, stop) = (answers, drain.clone());
+            lifecycle.spawn_essential("answers consumer", async move {
+                worker::run(consumer, &mut handler, MAX_BATCH, stop).await;
+                Ok::<(), BusError>(())
+            });
+            let backlog = Backlog {
+                bus,
+                requests: consumed_by,
+                answers: database.inbox.clone(),
+                unpublished: database.unpublished.clone(),
+            };
+            let (store, after) = (database.store.clone(), settings.redecide_after);
+            let redecide = Redecide::new(store, clock.clone(), steps, after, backlog)
+                .on_duty(database.redecides.clone());
+            lifecycle.spawn_essential("redecide", running(redecide.run(drain.clone())));
+        }
+        let (backend, stop) = (database.backend.clone(), drain.clone());
+        lifecycle.spawn_essential("orders background", running(async move { backend.run(stop).await }));
+        let retention = database.retention(readers);
+        let tidy =
+            Tidy { store: database.store.clone(), retention, clock, keep_events: settings.keep_events };
+        lifecycle.spawn_essential("orders tidy", running(tidy.run(drain)));
+        Ok(())
     }
 }
 
@@ -282,52 +298,4 @@ impl ReadyCheck for StoreReady {
         // No order has this id: what counts is that the store says so.
         self.0.get(OrderId::new(Key::compose(0, 0, 0))).await.map(drop).map_err(|e| chain(&e))
     }
-}
-
-struct BusReady(Arc<dyn Bus>);
-
-impl std::fmt::Debug for BusReady {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("BusReady")
-    }
-}
-
-#[async_trait]
-impl ReadyCheck for BusReady {
-    fn name(&self) -> &'static str {
-        "bus"
-    }
-
-    async fn check(&self) -> Result<(), String> {
-        self.0.bounds(Topic::TO_ORDERS).await.map(drop).map_err(|e| chain(&e))
-    }
-}
-
-/// Why a service cannot run alone.
-#[derive(Debug, Error)]
-pub enum Alone {
-    /// Nobody to talk to.
-    #[error(
-        "a single service without a broker has nobody to talk to.\n\
-         Set KAFKA_BROKERS (for example KAFKA_BROKERS=localhost:9092, here or in .env.local),\n\
-         or run `holdfast`, which runs both services in one process and needs no broker."
-    )]
-    NoBroker,
-    /// A broker is set, but this build cannot use one.
-    #[error(
-        "KAFKA_BROKERS is set to {0}, but this build has no Kafka bus.\n\
-         Run `holdfast`, which runs both services in one process and needs no broker."
-    )]
-    NoKafka(String),
-}
-
-/// Whether the service can run without the other one in its process.
-///
-/// # Errors
-/// [`Alone`] says what to set or to run instead.
-pub fn check_alone(common: &CommonArgs) -> Result<std::convert::Infallible, Alone> {
-    Err(match common.kafka_brokers() {
-        None => Alone::NoBroker,
-        Some(brokers) => Alone::NoKafka(brokers.to_owned()),
-    })
 }

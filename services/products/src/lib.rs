@@ -1,7 +1,9 @@
 //! The Products service: owns stock, and decides who gets it.
 
+pub mod alone;
 pub mod audit;
 pub mod consumer;
+pub mod database;
 pub mod decider;
 pub mod domain;
 pub mod http;

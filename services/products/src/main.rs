@@ -1,51 +1,47 @@
-//! `products`: the Products service in a process of its own.
+//! `products`: the Products service in a process of its own, next to a broker.
 
-use std::io::Write;
-use std::path::Path;
+use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{ArgAction, Parser};
-use holdfast_products::service;
-use holdfast_service::config::{CommonArgs, ProductsArgs, load_env_file};
+use clap::Parser;
+use holdfast_products::alone::{self, AloneArgs};
+use holdfast_service::config::load_env_file;
 use holdfast_service::telemetry::chain;
 
-/// The Products service of Holdfast: owns the catalogue and the stock, and decides which order gets it.
+/// The Products service alone: owns the catalogue and the stock, and decides which order gets it. Orders reach it over
+/// Kafka, so it needs KAFKA_BROKERS; `holdfast` runs everything in one process without a broker.
 ///
-/// Runs alone only where Kafka carries its messages; `holdfast` runs everything in one process. Variables are also read
-/// from `.env.local` and `.env` in the current folder.
+/// Every option is also an environment variable; `.env.local` and `.env` in the current folder are honoured.
 #[derive(Debug, Parser)]
-#[command(name = "products", version)]
-struct Arguments {
+#[command(name = "products", version, max_term_width = 110)]
+struct Cli {
     #[command(flatten)]
-    products: ProductsArgs,
-
-    #[command(flatten)]
-    common: CommonArgs,
-
-    /// Fill an empty catalogue with sample products.
-    #[arg(
-        long,
-        env = "SAMPLE_DATA",
-        default_value_t = false,
-        action = ArgAction::Set,
-        value_name = "BOOL",
-        help_heading = "Behaviour"
-    )]
-    sample_data: bool,
+    args: AloneArgs,
 }
 
 fn main() -> ExitCode {
     for file in [".env.local", ".env"] {
-        if let Err(error) = load_env_file(Path::new(file)) {
-            return refuse(&chain(&error));
+        if let Err(error) = load_env_file(file) {
+            return refuse(&error);
         }
     }
-    let arguments = Arguments::parse();
-    refuse(&service::alone(arguments.common.kafka_brokers()).to_string())
+    let Cli { args } = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(args.runtime.worker_threads())
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&error),
+    };
+    let code = runtime.block_on(Box::pin(alone::run(args)));
+    // A read of standard input cannot be cut; the process does not wait for it.
+    runtime.shutdown_background();
+    code.unwrap_or_else(|error| refuse(&error))
 }
 
-fn refuse(problem: &str) -> ExitCode {
-    // If nobody can be told, the exit code still says it: 2, as for wrong arguments.
-    let _ = writeln!(std::io::stderr(), "products: {problem}");
+fn refuse(error: &dyn std::error::Error) -> ExitCode {
+    // If even that cannot be written, the exit code has to do.
+    let _ = writeln!(std::io::stderr(), "products: {}", chain(error));
     ExitCode::from(2)
 }

@@ -8,26 +8,30 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use holdfast_bus::{Bus, BusError, Keeps, PRODUCTS_GROUP, Retention, worker};
+use holdfast_bus::{Bus, BusError, PRODUCTS_GROUP, Retention, worker};
 use holdfast_contract::{Currency, Timestamp, Topic};
-use holdfast_service::http::{HttpOptions, HttpServer, Operational, ReadyCheck, finish, operational_routes};
-use holdfast_service::telemetry::{Metrics, chain};
-use holdfast_service::{Clock, KeySource, Lifecycle, Steps};
+use holdfast_service::backend::{Passing, until_it_works};
+use holdfast_service::broker::{Broker, BusReady, Sender};
+use holdfast_service::http::{
+    Gate, HttpOptions, HttpServer, Operational, ReadyCheck, finish, operational_routes,
+};
+use holdfast_service::telemetry::chain;
+use holdfast_service::{Clock, KeySource, Lifecycle, Process};
 use holdfast_storage::{Group, Inbox, StoreError};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::consumer::{self, StockHandler};
-use crate::decider;
+pub use crate::database::{DATABASE_FILE, Database};
+use crate::decider::{self, CommandError, Decider};
 use crate::http::{self, App};
 use crate::sample::{self, SeedError};
-use crate::sqlite::SqliteProducts;
-use crate::store::StockWrites;
+use crate::store::{ProductQuery, ProductStore};
 
 /// The service's name, in health and metrics.
 pub const SERVICE: &str = "products";
-/// File name of the database in `DATA_DIR`.
-pub const DATABASE_FILE: &str = "products.db";
+/// Where its events come from, in CloudEvents' terms.
+const EVENT_SOURCE: &str = "/holdfast/products";
 
 /// How long answers to requests with an `Idempotency-Key` are kept: twice what the contract asks for.
 const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(48 * 3600);
@@ -36,35 +40,29 @@ const HOUSEKEEPING: Duration = Duration::from_secs(60);
 /// Between two looks at how far the consumer is behind.
 const LAG: Duration = Duration::from_secs(5);
 
-/// What the service is made of. The database is opened and the socket bound by the caller, who knows about the other
-/// service: the bus is made over both journals before either starts.
+/// What the service is made of. The caller opens the database and binds the socket.
 pub struct Deps {
     /// Its database. Close it after the lifecycle has ended.
-    pub store: Arc<SqliteProducts>,
+    pub database: Arc<Database>,
     /// Where requests come from.
     pub bus: Arc<dyn Bus>,
+    /// What carries the bus, if that is a broker: the service publishes what its database holds. Without one, consumers
+    /// read the database's journal.
+    pub broker: Option<Broker>,
+    /// On the embedded bus, who consumes its journal, with their inboxes: no record that they still need is forgotten.
+    pub consumed_by: Vec<(Group, &'static [Topic], Arc<dyn Inbox>)>,
     /// Where it listens.
     pub server: HttpServer,
     /// How its HTTP behaves.
     pub http: HttpOptions,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
+    /// What the services of this process share.
+    pub process: Process,
     /// Ids of new products.
     pub keys: Arc<dyn KeySource>,
-    /// The story of every order, for people.
-    pub steps: Steps,
-    /// Tracks its tasks.
-    pub lifecycle: Lifecycle,
-    /// What `/metrics` shows.
-    pub metrics: Metrics,
     /// Currency of its prices.
     pub currency: Currency,
-    /// How long its outgoing records are kept at least.
+    /// How long its outgoing records are kept at least, where they are kept as a journal.
     pub journal_retention: Duration,
-    /// Who consumes its journal, with their inboxes: no record that they still need is forgotten.
-    pub journal_groups: Vec<(Group, &'static [Topic], Arc<dyn Inbox>)>,
-    /// What else needs its journal.
-    pub journal_others: Vec<Arc<dyn Keeps>>,
     /// Whether an empty catalogue is filled with samples.
     pub sample_data: bool,
     /// Does not consume: requests stay in their topics. For measuring the rest of the system alone.
@@ -83,7 +81,7 @@ pub enum StartError {
     /// Amounts are stored without their meaning: a price of 2999 would be 29.99 dollars one day and 2999 yen the next.
     #[error(
         "the catalogue's prices are in {stored}, but CURRENCY is {configured}: set CURRENCY={stored} back, or start \
-         with another DATA_DIR"
+         with another database"
     )]
     OtherCurrency {
         /// Of the products that are there.
@@ -105,85 +103,202 @@ pub enum StartError {
     Document(#[source] serde_json::Error),
 }
 
-/// A service that runs. Dropping it changes nothing: its [`Lifecycle`] ends it.
+impl Passing for StartError {
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Store(error) | Self::Seed(SeedError::Read(error)) => error.is_transient(),
+            Self::Seed(SeedError::Create { source, .. }) => {
+                matches!(source, CommandError::Unavailable(_) | CommandError::Overloaded)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A service that runs. Dropping it changes nothing: its [`holdfast_service::Lifecycle`] ends it.
 #[derive(Clone, Debug)]
 pub struct Started {
     /// Where it listens, with the port that was picked.
     pub addr: SocketAddr,
-    /// What became of the sample catalogue, if one was asked for.
+    /// What became of the sample catalogue, if one was asked for and the database was there.
     pub seeded: Option<sample::Seeded>,
 }
 
 /// Starts the service: fills an empty catalogue if asked to, then consumes and serves until the lifecycle drains. Then
 /// no request is taken, those that run are finished, and the decider ends after them; close the store after that.
 ///
+/// A database or a broker that is away does not keep it from starting: it says so in its readiness, and goes on as soon
+/// as they are there.
+///
 /// # Errors
 /// See [`StartError`]. Tasks that were started by then end with the lifecycle.
 pub async fn start(deps: Deps) -> Result<Started, StartError> {
-    let Deps { store, bus, server, clock, lifecycle, currency, .. } = deps;
-    if let Some(stored) = store.other_currency(currency).await? {
-        return Err(StartError::OtherCurrency { stored, configured: currency });
-    }
-    let (decider, actor) = decider::start(store.clone(), clock.clone(), deps.steps);
+    let Deps { database, bus, broker, consumed_by, server, http, process, keys, currency, .. } = deps;
+    let Process { clock, lifecycle, .. } = process.clone();
+    let store = database.store.clone();
+    let (decider, actor) = decider::start(store.clone(), clock.clone(), process.steps.clone());
     // It ends when everybody who could ask it is gone: the consumer, and the last connection with its router.
     lifecycle.spawn_essential("products decider", async move {
         actor.run(CancellationToken::new()).await;
         Ok::<(), Infallible>(())
     });
 
-    let seeded = match deps.sample_data {
-        true => Some(sample::seed(&*store, &decider, currency, false).await?),
-        false => None,
-    };
-    if let Some(sample::Seeded { created: created @ 1.., .. }) = seeded {
-        tracing::info!("Filled the empty catalogue with {created} sample products");
-    }
-
-    if deps.pause_consumers {
-        tracing::warn!("Products service does not consume: requests for stock stay undecided");
-    } else {
-        let consumer = bus.subscribe(PRODUCTS_GROUP, Topic::TO_PRODUCTS, store.inbox()).await?;
-        for topic in Topic::TO_PRODUCTS {
-            tracing::info!("Subscribed to topic: {topic}");
+    let opening =
+        Opening { database: database.clone(), decider: decider.clone(), currency, sample: deps.sample_data };
+    let (prepared, seeded) = match opening.open().await {
+        Ok(seeded) => (true, seeded),
+        Err(error) if error.is_passing() => {
+            tracing::warn!("the catalogue has to wait: {}", chain(&error));
+            (false, None)
         }
-        let (decider, drain) = (decider.clone(), lifecycle.drain_token());
-        lifecycle.spawn_essential("products consumer", async move {
-            let mut handler = StockHandler::new(decider);
-            worker::run(consumer, &mut handler, consumer::MAX_BATCH, drain).await;
-            Ok::<(), Infallible>(())
-        });
-    }
+        Err(error) => return Err(error),
+    };
 
-    let checks: Vec<Arc<dyn ReadyCheck>> = vec![
-        Arc::new(StoreReady(store.clone())),
-        Arc::new(BusReady { bus: bus.clone(), paused: deps.pause_consumers }),
-    ];
+    let sender = broker.as_ref().map(|broker| broker.sender(SERVICE, EVENT_SOURCE));
+    let mut checks: Vec<Arc<dyn ReadyCheck>> = vec![Arc::new(StoreReady(store.clone()))];
+    match &broker {
+        Some(broker) => checks.push(broker.ready()),
+        None if deps.pause_consumers => {}
+        None => checks.push(Arc::new(BusReady { bus: bus.clone(), topics: Topic::TO_PRODUCTS })),
+    }
+    checks.extend(sender.as_ref().map(Sender::ready));
     let operational = Operational {
         service: SERVICE,
         version: env!("CARGO_PKG_VERSION"),
         checks,
-        metrics: deps.metrics,
+        metrics: process.metrics.clone(),
         openapi: Bytes::from(serde_json::to_vec(&http::openapi()).map_err(StartError::Document)?),
         lifecycle: lifecycle.clone(),
     };
-    let app = App { store: store.clone(), decider, keys: deps.keys, currency };
-    let router = http::router(app).merge(operational_routes(operational));
-    let router = finish(router, deps.http);
+    let gate = Gate::new(prepared);
+    let app = App { store, decider: decider.clone(), keys, currency };
+    let router = gate.guard(http::router(app)).merge(operational_routes(operational));
+    let router = finish(router, http);
     let addr = server.local_addr();
     server.serve(router, &lifecycle);
-
-    let retention =
-        Retention { journal: store.journal(), groups: deps.journal_groups, others: deps.journal_others };
-    spawn_housekeeping(&lifecycle, store.clone(), retention, clock, deps.journal_retention);
-    spawn_lag(&lifecycle, bus, store.inbox());
     tracing::info!("Products service running on port {}", addr.port());
+
+    let work = Work {
+        database,
+        bus,
+        broker,
+        sender,
+        consumed_by,
+        process,
+        decider,
+        journal_retention: deps.journal_retention,
+        pause_consumers: deps.pause_consumers,
+    };
+    if prepared {
+        work.begin().await?;
+    } else {
+        lifecycle.clone().spawn_essential("products opening", async move {
+            if until_it_works("the catalogue", &lifecycle, || opening.open()).await?.is_some() {
+                // The decider ends when nobody can ask it any more.
+                drop(opening);
+                work.begin().await?;
+                gate.open();
+                tracing::info!("The catalogue is there");
+                lifecycle.drain_token().cancelled().await;
+            }
+            Ok::<(), StartError>(())
+        });
+    }
     Ok(Started { addr, seeded })
+}
+
+/// What has to be done before the catalogue is used.
+struct Opening {
+    database: Arc<Database>,
+    decider: Decider,
+    currency: Currency,
+    sample: bool,
+}
+
+impl Opening {
+    async fn open(&self) -> Result<Option<sample::Seeded>, StartError> {
+        self.database.backend.prepare().await?;
+        let store = &*self.database.store;
+        // Whoever adds a product has come by here: one that is shown speaks for all of them.
+        let one = store.list(ProductQuery { limit: 1, ..ProductQuery::default() }).await?;
+        if let Some(product) = one.products.first() {
+            let (stored, configured) = (product.product.price.currency(), self.currency);
+            if stored != configured {
+                return Err(StartError::OtherCurrency { stored, configured });
+            }
+        }
+        if !self.sample {
+            return Ok(None);
+        }
+        let seeded = sample::seed(store, &self.decider, self.currency, false).await?;
+        if seeded.created > 0 {
+            tracing::info!("Filled the empty catalogue with {} sample products", seeded.created);
+        }
+        Ok(Some(seeded))
+    }
+}
+
+/// What begins once the catalogue is there.
+struct Work {
+    database: Arc<Database>,
+    bus: Arc<dyn Bus>,
+    broker: Option<Broker>,
+    sender: Option<Sender>,
+    consumed_by: Vec<(Group, &'static [Topic], Arc<dyn Inbox>)>,
+    process: Process,
+    decider: Decider,
+    journal_retention: Duration,
+    pause_consumers: bool,
+}
+
+impl Work {
+    async fn begin(self) -> Result<(), BusError> {
+        let Self { database, bus, broker, sender, consumed_by, process, decider, .. } = self;
+        let Process { clock, lifecycle, steps, .. } = process.clone();
+        let inbox: Arc<dyn Inbox> = database.store.clone();
+        if self.pause_consumers {
+            tracing::warn!("Products service does not consume: requests for stock stay undecided");
+        } else {
+            let consumer = bus.subscribe(PRODUCTS_GROUP, Topic::TO_PRODUCTS, inbox.clone()).await?;
+            let mut handler = StockHandler::new(decider);
+            match &broker {
+                Some(broker) => {
+                    broker.tell_of_consumer("stock management", Topic::TO_PRODUCTS, &lifecycle);
+                    handler = handler.telling(steps);
+                }
+                None => {
+                    for topic in Topic::TO_PRODUCTS {
+                        tracing::info!("Subscribed to topic: {topic}");
+                    }
+                }
+            }
+            let drain = lifecycle.drain_token();
+            lifecycle.spawn_essential("products consumer", async move {
+                worker::run(consumer, &mut handler, consumer::MAX_BATCH, drain).await;
+                Ok::<(), Infallible>(())
+            });
+        }
+        // Behind a broker nobody else reads the journal.
+        let readers = if broker.is_some() { Vec::new() } else { consumed_by };
+        if let (Some(sender), Some(outbox)) = (sender, database.outbox.clone()) {
+            sender.start(outbox, &process);
+        }
+        let (backend, drain) = (database.backend.clone(), lifecycle.drain_token());
+        lifecycle.spawn_essential("products background", async move {
+            backend.run(drain).await;
+            Ok::<(), Infallible>(())
+        });
+        let retention = database.retention(readers);
+        spawn_housekeeping(&lifecycle, database.store.clone(), retention, clock, self.journal_retention);
+        spawn_lag(&lifecycle, bus, inbox);
+        Ok(())
+    }
 }
 
 fn spawn_housekeeping(
     lifecycle: &Lifecycle,
-    store: Arc<SqliteProducts>,
-    retention: Retention,
+    store: Arc<dyn ProductStore>,
+    retention: Option<Retention>,
     clock: Arc<dyn Clock>,
     journal_kept: Duration,
 ) {
@@ -194,7 +309,11 @@ fn spawn_housekeeping(
             let now = clock.now();
             let work = async {
                 while store.forget_idempotency(before(now, IDEMPOTENCY_KEPT)).await? > 0 {}
-                while retention.run(before(now, journal_kept)).await? > 0 {}
+                while let Some(retention) = &retention {
+                    if retention.run(before(now, journal_kept)).await? == 0 {
+                        break;
+                    }
+                }
                 Ok::<(), StoreError>(())
             };
             // Each call is bounded, so a shutdown waits for one at most.
@@ -235,7 +354,7 @@ fn spawn_lag(lifecycle: &Lifecycle, bus: Arc<dyn Bus>, inbox: Arc<dyn Inbox>) {
     });
 }
 
-struct StoreReady(Arc<SqliteProducts>);
+struct StoreReady(Arc<dyn ProductStore>);
 
 impl fmt::Debug for StoreReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -250,55 +369,6 @@ impl ReadyCheck for StoreReady {
     }
 
     async fn check(&self) -> Result<(), String> {
-        let inbox = self.0.inbox();
-        inbox.positions(PRODUCTS_GROUP).await.map(drop).map_err(|error| chain(&error))
+        self.0.positions(PRODUCTS_GROUP).await.map(drop).map_err(|error| chain(&error))
     }
-}
-
-struct BusReady {
-    bus: Arc<dyn Bus>,
-    paused: bool,
-}
-
-impl fmt::Debug for BusReady {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("BusReady")
-    }
-}
-
-#[async_trait]
-impl ReadyCheck for BusReady {
-    fn name(&self) -> &'static str {
-        "bus"
-    }
-
-    async fn check(&self) -> Result<(), String> {
-        if self.paused {
-            return Ok(());
-        }
-        self.bus.bounds(Topic::TO_PRODUCTS).await.map(drop).map_err(|error| chain(&error))
-    }
-}
-
-/// Why the service does not run in a process of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum AloneError {
-    /// The embedded bus reaches no further than its process.
-    #[error(
-        "without KAFKA_BROKERS this service has nobody to talk to: orders reach it over Kafka, or inside one process.\n\
-         Set KAFKA_BROKERS (for example KAFKA_BROKERS=localhost:9092), or run everything in one process: `make run`, \
-         which starts `holdfast`."
-    )]
-    NobodyToTalkTo,
-    /// Kafka is configured, and this build cannot speak to it.
-    #[error(
-        "KAFKA_BROKERS is set, but this build has no Kafka bus yet.\n\
-         Run everything in one process instead: `make run`, which starts `holdfast` with the embedded bus."
-    )]
-    NoKafkaBus,
-}
-
-/// Why the service does not run in a process of its own with this configuration.
-pub fn alone(kafka_brokers: Option<&str>) -> AloneError {
-    if kafka_brokers.is_some() { AloneError::NoKafkaBus } else { AloneError::NobodyToTalkTo }
 }

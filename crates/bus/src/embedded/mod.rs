@@ -70,6 +70,10 @@ impl Bus for EmbeddedBus {
         Ok(Box::new(EmbeddedTail::start(self.journals_of(topics), topics, from).await?))
     }
 
+    async fn incarnations(&self, topics: &[Topic]) -> Result<Vec<(Topic, Incarnation)>, BusError> {
+        Ok(topics.iter().filter_map(|&topic| Some((topic, self.journal_of(topic)?.incarnation()))).collect())
+    }
+
     async fn bounds(&self, topics: &[Topic]) -> Result<Vec<Bounds>, BusError> {
         bounds_of(&self.journals_of(topics), topics).await
     }

@@ -12,6 +12,7 @@ mod consumer;
 mod context;
 mod fetcher;
 mod member;
+mod producer;
 mod record;
 mod scan;
 mod tail;
@@ -23,7 +24,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use holdfast_contract::Topic;
-use holdfast_storage::{Bounds, Group, Inbox, Record, TopicPartition};
+use holdfast_storage::{Bounds, Group, Inbox, Incarnation, Record, TopicPartition};
 use rdkafka::ClientConfig;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,7 @@ use crate::{Bus, BusError, Consumer, Tail, TailFrom};
 pub use self::broker::{TopicState, Topics};
 pub use self::config::{KafkaConfig, KafkaConfigError};
 pub use self::context::Telling;
+pub use self::producer::{KafkaPublisher, ProducerOptions, ProducerState};
 pub use self::record::{OUTBOX_HEADER, Scanned, Stamp, TRACEPARENT_HEADER};
 pub use self::scan::Scan;
 
@@ -173,6 +175,11 @@ impl Bus for KafkaBus {
 
     async fn tail(&self, topics: &[Topic], from: TailFrom<'_>) -> Result<Box<dyn Tail>, BusError> {
         Ok(Box::new(KafkaTail::start(self.broker.clone(), topics, from).await?))
+    }
+
+    async fn incarnations(&self, topics: &[Topic]) -> Result<Vec<(Topic, Incarnation)>, BusError> {
+        let there = self.broker.describe(topics).await?;
+        Ok(topics.iter().filter_map(|&topic| Some((topic, there.get(topic)?.incarnation))).collect())
     }
 
     async fn bounds(&self, topics: &[Topic]) -> Result<Vec<Bounds>, BusError> {

@@ -118,11 +118,7 @@ fn reason(error: &BusError) -> String {
 
 #[async_trait]
 impl Publisher for KafkaPublisher {
-    async fn open(
-        &self,
-        outbox: Incarnation,
-        topics: &[Topic],
-    ) -> Result<Box<dyn Session>, PublishError> {
+    async fn open(&self, outbox: Incarnation, topics: &[Topic]) -> Result<Box<dyn Session>, PublishError> {
         let logs = self.logs(topics).await.map_err(|error| self.failed(reason(&error)))?;
         if let Some(missing) = topics.iter().find(|topic| !logs.contains_key(topic)) {
             return Err(self.failed(format!("topic {missing} is missing")));
@@ -196,8 +192,7 @@ impl ProducerContext<NoCustomPartitioner> for Tells {
                     RDKafkaErrorCode::UnknownTopic
                     | RDKafkaErrorCode::UnknownPartition
                     | RDKafkaErrorCode::UnknownTopicOrPartition
-                    | RDKafkaErrorCode::UnknownTopicId
-                    | RDKafkaErrorCode::InconsistentTopicId,
+                    | RDKafkaErrorCode::UnknownTopicId,
                 ) => PublishError::Replaced,
                 _ => PublishError::Failed(error.to_string()),
             }),
@@ -226,9 +221,9 @@ impl KafkaSession {
     /// Whether a topic is not the one any more that the session was opened for.
     fn replaced(&mut self) -> bool {
         let known = self.known.borrow_and_update();
-        self.logs.iter().any(|(&topic, log)| {
-            known.get(topic).is_some_and(|now| now.incarnation != log.incarnation)
-        })
+        self.logs
+            .iter()
+            .any(|(&topic, log)| known.get(topic).is_some_and(|now| now.incarnation != log.incarnation))
     }
 }
 
@@ -252,12 +247,7 @@ impl Session for KafkaSession {
         Ok(found)
     }
 
-    fn publish(
-        &mut self,
-        ticket: u64,
-        partition: Partition,
-        unsent: &Unsent,
-    ) -> Result<bool, PublishError> {
+    fn publish(&mut self, ticket: u64, partition: Partition, unsent: &Unsent) -> Result<bool, PublishError> {
         let (Some(producer), Some(name)) = (&self.producer, self.names.get(&unsent.record.topic)) else {
             return Err(PublishError::Replaced);
         };
@@ -283,7 +273,6 @@ impl Session for KafkaSession {
             while let Ok(ack) = self.acked.try_recv() {
                 match ack {
                     Ok(ack) => acks.push(ack),
-                    // Those before it count; this one comes again as the answer to the next call.
                     Err(error) => return Err(error),
                 }
             }
@@ -409,7 +398,10 @@ mod tests {
     #[test]
     fn a_payload_names_itself_at_its_top_level_only() {
         assert_eq!(named(r#"{"eventId":"a-1","eventType":"X","other":1}"#), (Some("a-1"), Some("X")));
-        assert_eq!(named(r#"{ "eventType" : "X", "n":[1,{"eventId":"no"}], "eventId":"a" }"#), (Some("a"), Some("X")));
+        assert_eq!(
+            named(r#"{ "eventType" : "X", "n":[1,{"eventId":"no"}], "eventId":"a" }"#),
+            (Some("a"), Some("X"))
+        );
         assert_eq!(named(r#"{"o":{"eventId":"no","eventType":"no"},"v":"eventId"}"#), (None, None));
         assert_eq!(named(r#"{"t":"eventId","u":"\",\"eventId\":\"no\"","eventId":7}"#), (None, None));
         assert_eq!(named(r#"{"eventId":"a\"b","eventType":"X"}"#), (None, Some("X")));

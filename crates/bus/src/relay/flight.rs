@@ -82,7 +82,8 @@ impl Flight {
         ack: Ack,
         published: impl FnOnce(&Outgoing, &Sent),
     ) -> Result<(), PublishError> {
-        let slot = ack.ticket.checked_sub(self.first).and_then(|n| self.slots.get_mut(usize::try_from(n).ok()?));
+        let slot =
+            ack.ticket.checked_sub(self.first).and_then(|n| self.slots.get_mut(usize::try_from(n).ok()?));
         let Some(slot) = slot.filter(|slot| slot.offset.is_none()) else { return Ok(()) };
         let before = self.newest.insert(slot.partition, ack.offset);
         // Offsets of a log only grow.

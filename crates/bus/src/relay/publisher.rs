@@ -58,11 +58,7 @@ pub trait Publisher: Send + Sync {
     ///
     /// # Errors
     /// If the broker is away, or a topic is missing and cannot be made.
-    async fn open(
-        &self,
-        outbox: Incarnation,
-        topics: &[Topic],
-    ) -> Result<Box<dyn Session>, PublishError>;
+    async fn open(&self, outbox: Incarnation, topics: &[Topic]) -> Result<Box<dyn Session>, PublishError>;
 }
 
 /// A producer.
@@ -84,12 +80,7 @@ pub trait Session: Send {
     ///
     /// # Errors
     /// If the session has failed.
-    fn publish(
-        &mut self,
-        ticket: u64,
-        partition: Partition,
-        unsent: &Unsent,
-    ) -> Result<bool, PublishError>;
+    fn publish(&mut self, ticket: u64, partition: Partition, unsent: &Unsent) -> Result<bool, PublishError>;
 
     /// Waits for at least one acknowledgement and adds those that there are. Cancel safe.
     ///

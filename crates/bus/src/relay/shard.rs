@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use holdfast_contract::topic::partition_of;
 use holdfast_contract::{Partition, Topic};
-use holdfast_storage::{
-    Claim, Outbox, OutboxId, Position, StoreError, TopicPartition, Unsent,
-};
+use holdfast_storage::{Claim, Outbox, OutboxId, Position, StoreError, TopicPartition, Unsent};
 use rustc_hash::FxHashMap;
 use thiserror::Error;
 use tokio::sync::watch;
@@ -139,7 +137,11 @@ impl Shard {
     }
 
     /// Does something long without losing the claim.
-    async fn keeping<T>(&self, claim: &mut dyn Claim, work: impl Future<Output = T>) -> Result<T, StoreError> {
+    async fn keeping<T>(
+        &self,
+        claim: &mut dyn Claim,
+        work: impl Future<Output = T>,
+    ) -> Result<T, StoreError> {
         tokio::pin!(work);
         loop {
             tokio::select! {

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod groups;
+mod outages;
+mod reading;
 mod support;
 
 use std::sync::Arc;

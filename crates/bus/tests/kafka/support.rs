@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_servers::unique_name;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -12,6 +11,7 @@ use holdfast_bus::suite::{TOPICS, World};
 use holdfast_bus::{Batch, Bus, BusError, Consumer};
 use holdfast_contract::topic::partition_of;
 use holdfast_contract::{Timestamp, Topic};
+use holdfast_servers::unique_name;
 use holdfast_storage::sqlite::{Database, Migrations, Options};
 use holdfast_storage::{Advance, Group, Inbox, Outgoing, Record, StoreError, TopicPartition};
 use rdkafka::admin::{AdminClient, AdminOptions};

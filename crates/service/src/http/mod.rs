@@ -6,6 +6,7 @@ pub mod cursor;
 mod duplicates;
 pub mod envelope;
 pub mod error;
+mod gate;
 pub mod health;
 pub mod hosts;
 pub mod idempotency;
@@ -25,6 +26,7 @@ pub use envelope::{
     ErrorBody, SuccessBody, created, json_response, ok, ok_raw, ok_raw_meta, ok_with_meta, raw_list,
 };
 pub use error::{ApiError, ApiResult};
+pub use gate::Gate;
 pub use health::{Operational, ReadyCheck, operational_routes};
 pub use hosts::{AllowedHosts, InvalidHost};
 pub use idempotency::{IdempotencyKey, IdempotencyScope, Running, RunningGuard};

@@ -1,7 +1,7 @@
 //! Holds every back-end of [`crate::store`] to its specification. A back-end's test calls [`run_all`] with a way to make
 //! empty stores, and nothing else: there is one list of tests.
 
-mod given;
+pub(crate) mod given;
 mod lists;
 mod timelines;
 mod writes;

@@ -10,58 +10,11 @@ use holdfast_storage::{
 };
 
 use super::Subject;
-use super::given::{at, commit, id, insert, placed, request, reserved, to, update};
+use super::given::{
+    GROUP, advance, answer, at, commit, copy, id, insert, placed, request, reserved, to, to_park, update,
+};
 use crate::domain::{Answer, Command, outstanding_request};
-use crate::store::{Change, Commit, CommitError, IdempotencyRecord, OrderStore};
-
-const GROUP: Group = "orders-service-group";
-
-fn answer(scope: u8, millis: i64) -> IdempotencyRecord {
-    IdempotencyRecord {
-        scope: [scope; 16],
-        fingerprint: [scope.wrapping_add(1); 32],
-        status: 201,
-        body: Bytes::from_static(b"{\"success\":true}"),
-        at: at(millis),
-    }
-}
-
-fn advance(from: Option<u64>, to: u64) -> Advance {
-    let incarnation = Incarnation(u64::MAX - 7);
-    let position = |next| Position { incarnation, next };
-    let partition = TopicPartition { topic: Topic::InventoryReserved, partition: Partition(0) };
-    Advance { group: GROUP, partition, from: from.map(position), to: position(to) }
-}
-
-fn to_park(offset: u64) -> ToPark {
-    let record = Record {
-        seq: Seq(0),
-        topic: Topic::InventoryReserved,
-        partition: Partition(0),
-        offset,
-        key: Bytes::from_static(b"k"),
-        payload: Bytes::from_static(b"{"),
-        at: at(0),
-        traceparent: None,
-    };
-    ToPark {
-        group: GROUP,
-        record: Arc::new(record),
-        order: None,
-        cause: ParkCause::Poison("not JSON".to_owned()),
-        at: at(1),
-    }
-}
-
-fn copy() -> Outgoing {
-    Outgoing {
-        topic: Topic::InventoryReservedDlq,
-        key: Bytes::from_static(b"k"),
-        payload: Bytes::from_static(b"{"),
-        at: at(1),
-        traceparent: None,
-    }
-}
+use crate::store::{Change, Commit, CommitError, OrderStore};
 
 async fn exists(store: &dyn OrderStore, n: u32) -> bool {
     store.get(id(n)).await.expect("the store answers").is_some()

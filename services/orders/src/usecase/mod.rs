@@ -11,7 +11,7 @@ use holdfast_contract::text::UserId;
 use holdfast_contract::{Currency, OrderId};
 use holdfast_service::http::{Caller, Running};
 use holdfast_service::{Clock, KeySource, Steps};
-use holdfast_storage::StoreError;
+use holdfast_storage::{Places, StoreError, TopicPartition};
 use metrics::Counter;
 
 pub use change::{ChangeError, ChangeRequest, Outcome};
@@ -19,7 +19,7 @@ pub use once::{KeyReused, Once};
 pub use place::PlaceError;
 
 use crate::domain::Order;
-use crate::store::{IdempotencyRecord, ListQuery, OrderStore, Page, StepCause, Timeline};
+use crate::store::{IdempotencyRecord, ListQuery, OrderStore, Page, Place, StepCause, Timeline};
 
 /// What the use cases stand on.
 pub struct Parts {
@@ -33,6 +33,8 @@ pub struct Parts {
     pub currency: Currency,
     /// Where the story of each order is told.
     pub steps: Steps,
+    /// Where the broker has the records that the store's journal counts; `None` if the store's places are the bus's.
+    pub places: Option<Arc<dyn Places>>,
 }
 
 /// The service's use cases. Made once; share it by `Arc`.
@@ -42,6 +44,7 @@ pub struct UseCases {
     keys: Arc<dyn KeySource>,
     currency: Currency,
     steps: Steps,
+    places: Option<Arc<dyn Places>>,
     running: Running,
     counted: Counted,
 }
@@ -96,13 +99,13 @@ impl From<IdempotencyRecord> for Answer {
 impl UseCases {
     /// Install the metrics recorder first: counters made before it count nothing.
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, clock, keys, currency, steps } = parts;
+        let Parts { store, clock, keys, currency, steps, places } = parts;
         let counted = Counted {
             created: metrics::counter!("orders_created_total"),
             replayed: metrics::counter!("orders_idempotent_replays_total"),
             conflicts: metrics::counter!("orders_version_conflicts_total"),
         };
-        Self { store, clock, keys, currency, steps, running: Running::new(), counted }
+        Self { store, clock, keys, currency, steps, places, running: Running::new(), counted }
     }
 
     /// The currency of new orders.
@@ -132,6 +135,26 @@ impl UseCases {
     /// If the store fails.
     pub async fn timeline(&self, id: OrderId) -> Result<Option<(Arc<Order>, Timeline)>, StoreError> {
         let Some(order) = self.get(id).await? else { return Ok(None) };
-        Ok(self.store.timeline(id).await?.map(|timeline| (order, timeline)))
+        let Some(mut timeline) = self.store.timeline(id).await? else { return Ok(None) };
+        if let Some(places) = &self.places {
+            for step in &mut timeline.steps {
+                for sent in &mut step.outgoing {
+                    at_broker(&**places, &mut sent.place).await?;
+                }
+                for sent in &mut step.live {
+                    at_broker(&**places, &mut sent.place).await?;
+                }
+            }
+        }
+        Ok(Some((order, timeline)))
     }
+}
+
+/// A place in the journal becomes one at the broker.
+async fn at_broker(places: &dyn Places, place: &mut Place) -> Result<(), StoreError> {
+    if let Some(offset) = place.offset {
+        let partition = TopicPartition { topic: place.topic, partition: place.partition };
+        place.offset = places.at_broker(partition, offset).await?;
+    }
+    Ok(())
 }

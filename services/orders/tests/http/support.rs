@@ -55,6 +55,7 @@ impl World {
             keys: Arc::new(TimeOrderedKeys::new(shared.clone(), 7)),
             currency: Currency::USD,
             steps: steps.clone(),
+            places: None,
         }));
         let inbox: Arc<dyn Inbox> = store.database().clone();
         let answers = Answers::new(store.clone(), inbox.clone(), shared, steps);

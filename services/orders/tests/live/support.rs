@@ -19,7 +19,9 @@ use holdfast_orders::live::{LiveConfig, LiveGateway, router};
 use holdfast_service::http::{HttpOptions, HttpServer, ServerOptions, finish};
 use holdfast_service::{Lifecycle, ManualClock};
 use holdfast_storage::sqlite::{Database, Migrations, Options};
-use holdfast_storage::{Bounds, Group, Inbox, Journal, Outgoing, Record, StoreError, TopicPartition};
+use holdfast_storage::{
+    Bounds, Group, Inbox, Incarnation, Journal, Outgoing, Record, StoreError, TopicPartition,
+};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -55,6 +57,10 @@ impl Bus for Watched {
             return Err(StoreError::Unavailable("away".to_owned()).into());
         }
         self.bus.tail(topics, from).await
+    }
+
+    async fn incarnations(&self, topics: &[Topic]) -> Result<Vec<(Topic, Incarnation)>, BusError> {
+        self.bus.incarnations(topics).await
     }
 
     async fn bounds(&self, topics: &[Topic]) -> Result<Vec<Bounds>, BusError> {

@@ -1,5 +1,9 @@
 //! The distributed back-end against the suites, and what is its own. Needs a server: says SKIPPED where there is none.
 
+mod contention;
+mod faults;
+mod outbox;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

@@ -1,0 +1,1 @@
+//! Measures a relay against a bare producer.
