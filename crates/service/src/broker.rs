@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdfast_bus::kafka::{KafkaPublisher, ProducerState};
+use holdfast_bus::kafka::{KafkaPublisher, ProducerOptions, ProducerState};
 use holdfast_bus::relay::{Relay, RelayOptions};
 use holdfast_bus::{Bus, KafkaBus, KafkaConfig, KafkaConfigError};
 use holdfast_contract::Topic;
@@ -68,7 +68,8 @@ impl Broker {
 
     /// A producer for a service's records, which publishes nothing yet.
     pub fn sender(&self, name: &'static str, source: &'static str) -> Sender {
-        Sender { name, broker: self.clone(), publisher: KafkaPublisher::new(self.bus.clone(), source) }
+        let publisher = KafkaPublisher::new(self.bus.clone(), source, ProducerOptions::default());
+        Sender { name, broker: self.clone(), publisher: Arc::new(publisher) }
     }
 
     /// Whether the broker answers.
@@ -121,7 +122,7 @@ impl Sender {
             }
         }));
         let relay = Relay::new(outbox, self.publisher, options);
-        for task in relay.tasks(process.lifecycle.drain_token()) {
+        for task in relay.tasks(&process.lifecycle.drain_token()) {
             process.lifecycle.spawn_essential("relay", async move {
                 task.await;
                 Ok::<(), std::convert::Infallible>(())

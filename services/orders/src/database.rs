@@ -85,7 +85,7 @@ impl Database {
     pub async fn open_sqlite_outbox(data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let sqlite = SqliteOrders::open(&SqliteOptions::new(data_dir.join(DATABASE_FILE))).await?;
         let mut this = Self::sqlite(sqlite.clone(), clock).await?;
-        let outbox = JournalOutbox::open(sqlite.database().clone()).await?;
+        let outbox = Arc::new(JournalOutbox::open(sqlite.database().clone()).await?);
         this.keeps.push(outbox.clone());
         this.places = Some(outbox.clone());
         this.unpublished =
@@ -138,7 +138,7 @@ impl Database {
         })
         .await
         .map_err(|error| StoreError::Inconsistent(format!("MONGODB_URI: {}", chain(&error))))?;
-        let orders = MongoOrders::new(mongo.clone(), MongoOrdersOptions::default());
+        let orders = MongoOrders::new(mongo.clone(), &MongoOrdersOptions::default());
         let keys = Arc::new(TimeOrderedKeys::with_random_instance(clock));
         Ok(Self {
             store: orders.clone(),

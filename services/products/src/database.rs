@@ -62,7 +62,7 @@ impl Database {
     /// See [`SqliteProducts::open`].
     pub async fn open_sqlite_outbox(data_dir: &Path) -> Result<Self, StoreError> {
         let sqlite = SqliteProducts::open(data_dir.join(DATABASE_FILE))?;
-        let outbox = JournalOutbox::open(sqlite.database().clone()).await?;
+        let outbox = Arc::new(JournalOutbox::open(sqlite.database().clone()).await?);
         let mut this = Self::sqlite(sqlite);
         this.keeps.push(outbox.clone());
         this.outbox = Some(outbox);

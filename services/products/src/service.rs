@@ -222,7 +222,7 @@ impl Opening {
         // Whoever adds a product has come by here: one that is shown speaks for all of them.
         let one = store.list(ProductQuery { limit: 1, ..ProductQuery::default() }).await?;
         if let Some(product) = one.products.first() {
-            let (stored, configured) = (product.product.price.currency(), self.currency);
+            let (stored, configured) = (product.product.details.price.currency(), self.currency);
             if stored != configured {
                 return Err(StartError::OtherCurrency { stored, configured });
             }

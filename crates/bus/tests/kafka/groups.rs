@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use holdfast_bus::Bus;
 use holdfast_bus::suite::{TOPICS, World};
-use holdfast_bus::{Bus, Consumer};
 use holdfast_contract::{Partition, Topic};
 use holdfast_servers::shared;
 use holdfast_storage::{Advance, Inbox, Position, Record, StoreError, TopicPartition};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_bus::suite::{TOPICS, World};
-use holdfast_bus::{Bus, BusError, Consumer, TailFrom};
+use holdfast_bus::{Bus, BusError, TailFrom};
 use holdfast_contract::Topic;
 use holdfast_servers::{Kafka, or_skip};
 use holdfast_storage::{Inbox, Record};

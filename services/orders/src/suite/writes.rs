@@ -2,12 +2,8 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use holdfast_contract::{OrderStatus, Partition, Topic};
-use holdfast_storage::{
-    Advance, Group, Incarnation, Outgoing, ParkCause, Position, Record, Seq, StoreError, ToPark,
-    TopicPartition,
-};
+use holdfast_contract::{OrderStatus, Topic};
+use holdfast_storage::StoreError;
 
 use super::Subject;
 use super::given::{

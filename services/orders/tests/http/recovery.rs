@@ -20,6 +20,7 @@ fn redecide(world: &World) -> Redecide {
         bus: world.bus.clone(),
         requests: vec![(PRODUCTS_GROUP, Topic::TO_PRODUCTS, world.products.clone())],
         answers: world.store.database().clone(),
+        unpublished: None,
     };
     Redecide::new(world.store.clone(), clock.clone(), Steps::new(clock), AFTER, backlog)
 }

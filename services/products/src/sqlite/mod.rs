@@ -13,10 +13,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdfast_contract::{Currency, Topic};
+use holdfast_contract::Topic;
 use holdfast_storage::sqlite::{Database, Options};
 use holdfast_storage::{Group, Inbox, Journal, Parked, ParkedId, Position, StoreError, TopicPartition};
-use rusqlite::OptionalExtension as _;
 
 /// The Products service's database. Cheap to clone.
 #[derive(Clone)]
@@ -59,24 +58,6 @@ impl SqliteProducts {
     /// The consumed positions and parked messages.
     pub fn inbox(&self) -> Arc<dyn Inbox> {
         self.database.clone()
-    }
-
-    /// A currency other than `ours` that a product of the catalogue has its price in; `None` if there is none.
-    ///
-    /// # Errors
-    /// If the database fails, or names something that is no currency.
-    pub async fn other_currency(&self, ours: Currency) -> Result<Option<Currency>, StoreError> {
-        let sql = "SELECT currency FROM products WHERE hidden = 0 AND currency <> ?1 LIMIT 1";
-        let found: Option<String> = self
-            .database
-            .read(move |connection| {
-                Ok(connection.query_row(sql, [ours.code()], |row| row.get(0)).optional()?)
-            })
-            .await?;
-        let read = |code: String| {
-            code.parse().map_err(|_| StoreError::Inconsistent(format!("{code:?} is no currency")))
-        };
-        found.map(read).transpose()
     }
 
     /// Finishes what is queued and closes the database.

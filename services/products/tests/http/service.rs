@@ -7,11 +7,11 @@ use std::time::Duration;
 use holdfast_bus::{Bus, EmbeddedBus, PRODUCTS_GROUP};
 use holdfast_contract::{Currency, Topic};
 use holdfast_products::sample::{Seeded, TEST_PRODUCT_ID};
-use holdfast_products::service::{AloneError, Deps, StartError, Started, alone, start};
+use holdfast_products::service::{self as products, Deps, StartError, Started, start};
 use holdfast_products::sqlite::SqliteProducts;
 use holdfast_service::http::{HttpOptions, HttpServer, ServerOptions};
 use holdfast_service::telemetry::Metrics;
-use holdfast_service::{Lifecycle, ManualClock, SequentialKeys, Steps};
+use holdfast_service::{Lifecycle, ManualClock, Process, SequentialKeys, Steps};
 use holdfast_storage::sqlite::{Database, Migrations, Options};
 use holdfast_storage::{Outgoing, StoreError};
 use serde_json::Value;
@@ -49,19 +49,21 @@ async fn launch(
     let lifecycle = Lifecycle::new(Duration::from_secs(10));
     let server = HttpServer::bind("127.0.0.1:0".parse().unwrap(), ServerOptions::default()).await.unwrap();
     let started = start(Deps {
-        store: store.clone(),
+        database: Arc::new(products::Database::sqlite((*store).clone())),
         bus: bus.clone(),
+        broker: None,
+        consumed_by: Vec::new(),
         server,
         http: HttpOptions::default(),
-        clock: clock.clone(),
+        process: Process {
+            steps: Steps::new(clock.clone()),
+            clock,
+            lifecycle: lifecycle.clone(),
+            metrics: Metrics::install(),
+        },
         keys: Arc::new(SequentialKeys::new()),
-        steps: Steps::new(clock),
-        lifecycle: lifecycle.clone(),
-        metrics: Metrics::install(),
         currency,
         journal_retention: Duration::from_secs(3600),
-        journal_groups: Vec::new(),
-        journal_others: Vec::new(),
         sample_data: true,
         pause_consumers: false,
     })
@@ -146,10 +148,6 @@ async fn prices_in_another_currency_than_the_shops_stop_the_start() {
 
 #[test]
 fn alone_it_says_what_to_set_or_run() {
-    assert_eq!(
-        (alone(None), alone(Some("localhost:9092"))),
-        (AloneError::NobodyToTalkTo, AloneError::NoKafkaBus)
-    );
     let folder = tempfile::tempdir().unwrap();
     let run = |file: Option<&str>| {
         if let Some(text) = file {
@@ -164,9 +162,10 @@ fn alone_it_says_what_to_set_or_run() {
         String::from_utf8(output.stderr).unwrap()
     };
     let without = run(None);
-    assert!(without.contains("KAFKA_BROKERS=") && without.contains("make run"), "{without}");
-    let with = run(Some("KAFKA_BROKERS=localhost:9092\n"));
-    assert!(with.contains("no Kafka bus yet"), "{with}");
+    assert!(without.contains("KAFKA_BROKERS=") && without.contains("`holdfast`"), "{without}");
+    let sasl = "KAFKA_BROKERS=localhost:9092\nKAFKA_SECURITY_PROTOCOL=sasl_ssl\n";
+    let with = run(Some(sasl));
+    assert!(with.contains("settings of Kafka"), "{with}");
     let malformed = run(Some("just words\n"));
     assert!(malformed.contains(".env.local"), "{malformed}");
 }

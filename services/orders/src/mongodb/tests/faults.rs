@@ -2,7 +2,7 @@
 //! be tried again is, and what may not is answered as not available.
 
 use holdfast_servers::{Fault, Mongo, or_skip};
-use holdfast_storage::{Claim as _, Inbox as _, StoreError};
+use holdfast_storage::{Claim as _, StoreError};
 use mongodb::error::{TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 
 use super::{Mongodb, fresh};
