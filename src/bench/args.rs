@@ -34,6 +34,11 @@ pub struct BenchArgs {
     #[arg(long, value_enum, conflicts_with_all = ["ceiling", "hot_vs_spread"], value_name = "WHAT", help_heading = "What to measure")]
     pub only: Option<Only>,
 
+    /// Measure the stages of a cluster instead: the relay beside a bare producer of the same messages, and Products'
+    /// consumer with whole batches beside one order per transaction.
+    #[arg(long, requires = "kafka", conflicts_with_all = ["ceiling", "hot_vs_spread", "only", "hot", "rate"], help_heading = "What to measure")]
+    pub stages: bool,
+
     /// How often each is measured, in turns; medians are printed [default: 3 when comparing, else 1].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "What to measure")]
     pub rounds: Option<u32>,
@@ -191,7 +196,7 @@ impl BenchArgs {
 
     /// How many rounds there are.
     pub(crate) fn rounds(&self) -> u32 {
-        self.rounds.unwrap_or(if self.subjects().len() > 1 { 3 } else { 1 })
+        self.rounds.unwrap_or(if self.stages || self.subjects().len() > 1 { 3 } else { 1 })
     }
 
     /// When orders are sent.

@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use super::args::Subject;
 use super::latency::Quantiles;
 use super::report::{Ratio, Report, Run, Summary};
+use super::stages::Stages;
 
 /// Columns of text: the first to the left, the others to the right, as wide as they need.
 struct Table {
@@ -73,6 +74,41 @@ pub(crate) fn render(report: &Report) -> String {
     }
     if !report.problems.is_empty() {
         text.push('\n');
+    }
+    text
+}
+
+/// Writes what the stages of a cluster reach.
+pub(crate) fn render_stages(stages: &Stages) -> String {
+    let mut text = format!(
+        "Holdfast {} bench: stages on Kafka and {}, {} orders a run\n\n",
+        stages.version,
+        stages.store,
+        count(stages.orders)
+    );
+    let mut table = Table::new(["", "per second", "rounds"]);
+    for (what, rates) in [
+        ("bare producer, messages", &stages.bare),
+        ("relay, messages", &stages.relay),
+        ("consumer, orders", &stages.batched),
+        ("consumer, one hot product, orders", &stages.hot),
+        ("consumer, one order per transaction", &stages.one_by_one),
+    ] {
+        let whole = |rate: &f64| format!("{rate:.0}");
+        let rounds: Vec<String> = rates.iter().map(whole).collect();
+        let middle = super::report::median(rates.clone()).map_or_else(dash, |rate| whole(&rate));
+        table.row([what.to_owned(), middle, rounds.join(" ")]);
+    }
+    text.push_str(&table.to_string());
+    text.push('\n');
+    for (what, ratio) in [
+        ("relay / bare producer", &stages.ratios.relay_to_bare),
+        ("consumer / one order per transaction", &stages.ratios.batched_to_one_by_one),
+        ("consumer, hot / spread", &stages.ratios.hot_to_batched),
+    ] {
+        if let Some(ratio) = ratio {
+            text.push_str(&format!("{what}: {}\n", ratio.median));
+        }
     }
     text
 }
