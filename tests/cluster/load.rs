@@ -9,10 +9,10 @@ use crate::deployment::{Instance, Told as Sum, send_again};
 use crate::support::{Client, Dice, Said, Told};
 
 /// Between two requests of a client: so that there is something left of the machine for the services.
-const THINKS: Duration = Duration::from_millis(15);
+const THINKS: Duration = Duration::from_millis(40);
 
 /// What a client does after it was told to come again, or after its connection broke.
-const RESTS: Duration = Duration::from_millis(60);
+const RESTS: Duration = Duration::from_millis(80);
 
 /// Clients that run until they are stopped.
 pub(crate) struct Load {

@@ -27,7 +27,7 @@ const TOPICS: [&str; 6] = [
 /// A service's own program, which was built beside `holdfast`.
 fn program(service: Service) -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_holdfast")).with_file_name(service.name());
-    let build = "build it with `cargo build --workspace --bins --all-features`";
+    let build = "build it with `cargo test --workspace --all-features --no-run`";
     assert!(program.is_file(), "{} is not there: {build}", program.display());
     // Cargo builds it with all tests of the workspace, but not with this one alone.
     let age = |file: &Path| file.metadata().and_then(|m| m.modified()).unwrap();

@@ -14,8 +14,8 @@ use crate::support::{PATIENCE, eventually};
 /// A question to the broker may take this long; then it is asked again.
 const QUESTION: Duration = Duration::from_secs(5);
 
-/// Without a message for so long, those that are there have come.
-const MOMENT: Duration = Duration::from_millis(100);
+/// How long a reader waits when there is nothing.
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// The broker, and the prefixes of a deployment.
 pub(crate) struct Wire {
@@ -44,11 +44,13 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// What has come since the last time; empty after a moment without any.
+    /// What has come since the last time; waits a moment for it.
     pub(crate) fn take(&mut self) -> Vec<Message> {
         let mut found = Vec::new();
-        while let Some(polled) = self.consumer.poll(MOMENT) {
+        let mut wait = MOMENT;
+        while let Some(polled) = self.consumer.poll(wait) {
             found.extend(self.message(polled));
+            wait = Duration::ZERO;
         }
         found
     }
