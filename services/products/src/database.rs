@@ -8,10 +8,13 @@ use holdfast_bus::{Keeps, Retention};
 use holdfast_contract::Topic;
 use holdfast_service::backend::Backend;
 use holdfast_service::config::{Backends, CommonArgs};
+use holdfast_service::telemetry::chain;
+use holdfast_storage::mongodb::{Mongo, MongoOptions};
 use holdfast_storage::sqlite::JournalOutbox;
 use holdfast_storage::{Group, Inbox, Journal, Outbox, StoreError};
 use tokio_util::sync::CancellationToken;
 
+use crate::mongodb::MongoProducts;
 use crate::sqlite::SqliteProducts;
 use crate::store::ProductStore;
 
@@ -84,8 +87,22 @@ impl Database {
     ///
     /// # Errors
     /// [`StoreError::Inconsistent`] if `uri` is no connection string.
-    pub async fn open_mongodb(_uri: &str, _database: &str) -> Result<Self, StoreError> {
-        Err(StoreError::Inconsistent("Products on MongoDB is not built in yet".to_owned()))
+    pub async fn open_mongodb(uri: &str, database: &str) -> Result<Self, StoreError> {
+        let mongo = Mongo::new(&MongoOptions {
+            uri: uri.to_owned(),
+            database: database.to_owned(),
+            app_name: "holdfast-products".to_owned(),
+        })
+        .await
+        .map_err(|error| StoreError::Inconsistent(format!("MONGODB_URI: {}", chain(&error))))?;
+        let products = MongoProducts::new(mongo);
+        Ok(Self {
+            store: Arc::new(products.clone()),
+            journal: None,
+            outbox: Some(Arc::new(products.clone())),
+            backend: Arc::new(MongoBackend(products)),
+            keeps: Vec::new(),
+        })
     }
 
     /// How old records of the journal are forgotten, if there is one; `groups` read it.
@@ -114,5 +131,22 @@ impl Backend for Sqlite {
 
     async fn close(&self) {
         self.0.close().await;
+    }
+}
+
+struct MongoBackend(MongoProducts);
+
+#[async_trait]
+impl Backend for MongoBackend {
+    async fn prepare(&self) -> Result<(), StoreError> {
+        self.0.prepare().await
+    }
+
+    async fn run(&self, stop: CancellationToken) {
+        stop.cancelled().await;
+    }
+
+    async fn close(&self) {
+        self.0.close();
     }
 }

@@ -7,6 +7,7 @@ pub mod database;
 pub mod decider;
 pub mod domain;
 pub mod http;
+pub mod mongodb;
 pub mod sample;
 pub mod service;
 pub mod sqlite;

@@ -8,7 +8,7 @@ use futures_util::TryStreamExt;
 use holdfast_contract::{Partition, Timestamp};
 use mongodb::ClientSession;
 use mongodb::bson::spec::BinarySubtype;
-use mongodb::bson::{Binary, Bson, Document, doc};
+use mongodb::bson::{Binary, Bson, Document, doc, rawdoc};
 use mongodb::error::Error;
 use mongodb::options::ReturnDocument;
 
@@ -58,6 +58,45 @@ impl Mongo {
             .session(session)
             .await?;
         if moved.matched_count == 1 { Ok(()) } else { Err(stale().into()) }
+    }
+
+    /// As part of a transaction: compares and sets positions; those that are there already by one command.
+    ///
+    /// # Errors
+    /// As [`Mongo::advance`].
+    pub async fn advance_all<F: From<Error> + From<StoreError>>(
+        &self,
+        session: &mut ClientSession,
+        advances: &[Advance],
+    ) -> Result<(), F> {
+        let mut moves = Vec::with_capacity(advances.len());
+        for advance in advances {
+            let Some(from) = advance.from else {
+                self.advance::<F>(session, advance).await?;
+                continue;
+            };
+            let (was, at) = (signed(from.incarnation.0), signed(from.next));
+            let (incarnation, next) = (signed(advance.to.incarnation.0), signed(advance.to.next));
+            moves.push(rawdoc! {
+                "q": { "_id": position_id(advance.group, advance.partition), "incarnation": was, "next": at },
+                "u": { "$set": { "incarnation": incarnation, "next": next } },
+            });
+        }
+        let expected = moves.len();
+        if self.update_each(session, POSITIONS, &moves).await? == expected {
+            return Ok(());
+        }
+        for advance in advances {
+            let positions = self.database.collection::<Document>(POSITIONS);
+            let id = position_id(advance.group, advance.partition);
+            let stored = positions.find_one(doc! { "_id": id }).session(&mut *session).await?;
+            // Those before it have been moved by now.
+            if stored.as_ref().and_then(read_position).is_none_or(|(_, position)| position != advance.to) {
+                let Advance { group, partition, .. } = *advance;
+                return Err(StoreError::StaleWorker { group, partition }.into());
+            }
+        }
+        Err(StoreError::Unavailable("positions keep changing".to_owned()).into())
     }
 
     /// As part of a transaction: parks messages, in this order.

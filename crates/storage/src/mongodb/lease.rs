@@ -25,12 +25,11 @@ impl Mongo {
     /// [`StoreError::Unavailable`].
     pub async fn lease(&self, name: &str, lasts: Duration) -> Result<Option<Lease>, StoreError> {
         let leases = self.database.collection::<Document>(LEASES);
-        let millis = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX);
         let mine = doc! { "$eq": ["$holder", self.instance] };
         let take = vec![doc! { "$set": {
             "fence": { "$cond": [mine.clone(), "$fence", { "$add": ["$fence", 1_i64] }] },
             "holder": self.instance,
-            "until": { "$dateAdd": { "startDate": "$$NOW", "unit": "millisecond", "amount": millis } },
+            "until": until(lasts),
         } }];
         for _ in 0..2 {
             let free =
@@ -47,8 +46,7 @@ impl Mongo {
                 return Ok(Some(Lease { fence }));
             }
             // Somebody has it, or it was never there.
-            let first = doc! { "_id": name, "holder": null, "until": DateTime::MIN, "fence": 0_i64 };
-            match leases.insert_one(first).await {
+            match leases.insert_one(never_held(name)).await {
                 Ok(_) => {}
                 Err(error) if is_duplicate(&error) => return Ok(None),
                 Err(error) => return Err(unavailable(error)),
@@ -57,19 +55,33 @@ impl Mongo {
         Ok(None)
     }
 
-    /// Gives a lease back, if it is one's own.
+    /// Gives a lease back, if it is one's own. Whoever has it next and finds the number unchanged knows that nobody had it
+    /// in between.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: then it ends by itself.
     pub async fn end_lease(&self, name: &str) -> Result<(), StoreError> {
         let leases = self.database.collection::<Document>(LEASES);
         let mine = doc! { "_id": name, "holder": self.instance };
-        let free = doc! { "$set": { "holder": null, "until": DateTime::MIN } };
+        let free = doc! { "$set": { "until": DateTime::MIN } };
         leases.update_one(mine, free).await.map(drop).map_err(unavailable)
     }
 
-    /// As part of a transaction: whether the lease is still held as `lease` says. Whoever takes it meanwhile collides with
-    /// the transaction.
+    /// Makes the lease `name` if it is not there, free. Transactions that count in it cannot do without.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn make_lease(&self, name: &str) -> Result<(), StoreError> {
+        let leases = self.database.collection::<Document>(LEASES);
+        match leases.insert_one(never_held(name)).await {
+            Err(error) if !is_duplicate(&error) => Err(unavailable(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// As part of a transaction: proves that the lease is still held as `lease` says, makes it last longer, and counts the
+    /// transaction. Gives the count: transactions that count in one lease exclude each other, so it grows in the order of
+    /// their commits. `None` if somebody else has taken the lease. Whoever takes it meanwhile collides with the transaction.
     ///
     /// # Errors
     /// The driver's.
@@ -78,10 +90,48 @@ impl Mongo {
         session: &mut ClientSession,
         name: &str,
         lease: Lease,
-    ) -> Result<bool, Error> {
-        let leases = self.database.collection::<Document>(LEASES);
+        lasts: Duration,
+    ) -> Result<Option<i64>, Error> {
         let mine = doc! { "_id": name, "holder": self.instance, "fence": lease.fence };
-        let touched = leases.update_one(mine, doc! { "$inc": { "commits": 1_i64 } }).session(session).await?;
-        Ok(touched.matched_count == 1)
+        self.count(session, mine, doc! { "until": until(lasts) }).await
     }
+
+    /// As part of a transaction: counts it as [`Mongo::hold_lease`] does, whoever holds the lease. `None` if there is none of
+    /// this name.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub async fn count_in_lease(
+        &self,
+        session: &mut ClientSession,
+        name: &str,
+    ) -> Result<Option<i64>, Error> {
+        self.count(session, doc! { "_id": name }, doc! {}).await
+    }
+
+    async fn count(
+        &self,
+        session: &mut ClientSession,
+        filter: Document,
+        mut set: Document,
+    ) -> Result<Option<i64>, Error> {
+        let leases = self.database.collection::<Document>(LEASES);
+        set.insert("commits", doc! { "$add": [{ "$ifNull": ["$commits", 0_i64] }, 1_i64] });
+        let counted = leases
+            .find_one_and_update(filter, vec![doc! { "$set": set }])
+            .return_document(ReturnDocument::After)
+            .session(session)
+            .await?;
+        Ok(counted.and_then(|counted| counted.get_i64("commits").ok()))
+    }
+}
+
+/// So long from now, on the server's clock.
+pub(super) fn until(lasts: Duration) -> Document {
+    let millis = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX);
+    doc! { "$dateAdd": { "startDate": "$$NOW", "unit": "millisecond", "amount": millis } }
+}
+
+fn never_held(name: &str) -> Document {
+    doc! { "_id": name, "holder": null, "until": DateTime::MIN, "fence": 0_i64 }
 }

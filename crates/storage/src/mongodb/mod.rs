@@ -1,11 +1,15 @@
 //! What the stores on MongoDB stand on: a handle with majority concerns, transactions, positions, parked messages, leases.
 //!
 //! A store's commit is one transaction (or one document). Everything here that takes a session belongs into the caller's
-//! transaction: [`Mongo::advance`], [`Mongo::park`], [`Mongo::unpark`], [`Mongo::attempted`], [`Mongo::hold_lease`].
+//! transaction: [`Mongo::advance`], [`Mongo::advance_all`], [`Mongo::park`], [`Mongo::unpark`], [`Mongo::attempted`],
+//! [`Mongo::hold_lease`], [`Mongo::update_each`].
 
+mod claim;
 mod inbox;
 mod lease;
 mod transaction;
+mod turn;
+mod update;
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,8 +26,9 @@ use crate::error::StoreError;
 use crate::inbox::Inbox;
 use crate::record::Incarnation;
 
+pub use claim::{Reached, ShardClaim, read_reached, unclaimed, write_reached};
 pub use lease::Lease;
-pub use transaction::TransactionFault;
+pub use transaction::{Transaction, TransactionFault};
 
 /// How long a call waits for a server that can serve it before the store counts as away.
 const SELECTION: Duration = Duration::from_secs(3);
@@ -39,6 +44,7 @@ const SCHEMA: &str = "schema";
 const POSITIONS: &str = "positions";
 const PARKED: &str = "parked";
 const LEASES: &str = "leases";
+const WAITING: &str = "leases_waiting";
 const NUMBERS: &str = "numbers";
 
 /// Which database.
@@ -110,7 +116,7 @@ impl Mongo {
     /// # Errors
     /// [`StoreError::NewerSchema`]; [`StoreError::Unavailable`]: call it again.
     pub async fn prepare(&self, component: &str, version: u32) -> Result<Incarnation, StoreError> {
-        for name in [SCHEMA, POSITIONS, PARKED, LEASES, NUMBERS] {
+        for name in [SCHEMA, POSITIONS, PARKED, LEASES, WAITING, NUMBERS] {
             self.make_collection(name).await?;
         }
         let schema = self.database.collection::<Document>(SCHEMA);

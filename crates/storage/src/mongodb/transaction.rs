@@ -22,60 +22,110 @@ impl TransactionFault for Error {
     }
 }
 
+/// A transaction and its repetitions, as a loop in the open: for work that borrows what it commits, of which no closure
+/// makes a future that can be sent.
+///
+/// ```ignore
+/// let mut transaction = Transaction::new(&mongo, "orders").await?;
+/// loop {
+///     transaction.begin().await?;
+///     let done = work(&mut transaction.session).await;
+///     if let Some(done) = transaction.end(done).await? {
+///         return Ok(done);
+///     }
+/// }
+/// ```
+pub struct Transaction {
+    /// What the work is done through.
+    pub session: ClientSession,
+    name: &'static str,
+    attempt: u32,
+}
+
+impl Transaction {
+    /// Touches no server yet. `name` is for metrics.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub async fn new(mongo: &Mongo, name: &'static str) -> Result<Self, Error> {
+        Ok(Self { session: mongo.client.start_session().await?, name, attempt: 0 })
+    }
+
+    /// Begins it, perhaps again.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub async fn begin(&mut self) -> Result<(), Error> {
+        self.attempt += 1;
+        // Whoever it collided with needs a moment to finish: back-off, not synchronisation.
+        if self.attempt > 2 {
+            let pause = std::time::Duration::from_millis(u64::from(self.attempt.min(20)));
+            tokio::time::sleep(pause).await;
+        }
+        self.session.start_transaction().await
+    }
+
+    /// Commits what was done, durably on a majority, or takes it back. `None`: the server says that it may be run again.
+    ///
+    /// # Errors
+    /// What the work gave: then nothing took effect. The driver's: then nothing took effect, or, if it comes from the commit
+    /// itself, perhaps everything.
+    pub async fn end<T, F: TransactionFault>(&mut self, done: Result<T, F>) -> Result<Option<T>, F> {
+        let name = self.name;
+        let fault = match done {
+            Ok(done) => match self.commit().await {
+                Ok(()) => {
+                    metrics::counter!("mongodb_transactions_total", "name" => name, "outcome" => "committed")
+                        .increment(1);
+                    return Ok(Some(done));
+                }
+                Err(error) => F::from(error),
+            },
+            Err(fault) => {
+                // If even that fails, the server does it when the session's time is over.
+                let _ = self.session.abort_transaction().await;
+                fault
+            }
+        };
+        let transient = fault.driver().is_some_and(|e| e.contains_label(TRANSIENT_TRANSACTION_ERROR));
+        if !transient || self.attempt == ATTEMPTS {
+            metrics::counter!("mongodb_transactions_total", "name" => name, "outcome" => "failed")
+                .increment(1);
+            return Err(fault);
+        }
+        metrics::counter!("mongodb_transaction_retries_total", "name" => name).increment(1);
+        Ok(None)
+    }
+
+    async fn commit(&mut self) -> Result<(), Error> {
+        for _ in 1..COMMITS {
+            match self.session.commit_transaction().await {
+                Err(error) if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) => {}
+                other => return other,
+            }
+        }
+        self.session.commit_transaction().await
+    }
+}
+
 impl Mongo {
     /// Runs `work` in a transaction and commits it, durably on a majority. `work` is run again from its beginning when the
     /// server says that the transaction may be, so it must not change anything but through the session.
     ///
     /// # Errors
-    /// What `work` gives: then nothing took effect. The driver's error: then nothing took effect, or, if it comes from the
-    /// commit itself, perhaps everything.
+    /// As [`Transaction::end`].
     pub async fn transaction<T, F: TransactionFault>(
         &self,
         name: &'static str,
         work: impl AsyncFn(&mut ClientSession) -> Result<T, F>,
     ) -> Result<T, F> {
-        let mut session = self.client.start_session().await?;
-        let mut attempt = 1;
+        let mut transaction = Transaction::new(self, name).await?;
         loop {
-            session.start_transaction().await?;
-            let error = match work(&mut session).await {
-                Ok(done) => match commit(&mut session).await {
-                    Ok(()) => {
-                        metrics::counter!("mongodb_transactions_total", "name" => name, "outcome" => "committed")
-                            .increment(1);
-                        return Ok(done);
-                    }
-                    Err(error) => F::from(error),
-                },
-                Err(fault) => {
-                    // If even that fails, the server does it when the session's time is over.
-                    let _ = session.abort_transaction().await;
-                    fault
-                }
-            };
-            let transient = error.driver().is_some_and(|e| e.contains_label(TRANSIENT_TRANSACTION_ERROR));
-            if !transient || attempt == ATTEMPTS {
-                metrics::counter!("mongodb_transactions_total", "name" => name, "outcome" => "failed")
-                    .increment(1);
-                return Err(error);
-            }
-            metrics::counter!("mongodb_transaction_retries_total", "name" => name).increment(1);
-            attempt += 1;
-            // Whoever it collided with needs a moment to finish: back-off, not synchronisation.
-            if attempt > 2 {
-                let pause = std::time::Duration::from_millis(u64::from(attempt.min(20)));
-                tokio::time::sleep(pause).await;
+            transaction.begin().await?;
+            let done = work(&mut transaction.session).await;
+            if let Some(done) = transaction.end(done).await? {
+                return Ok(done);
             }
         }
     }
-}
-
-async fn commit(session: &mut ClientSession) -> Result<(), Error> {
-    for _ in 1..COMMITS {
-        match session.commit_transaction().await {
-            Err(error) if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) => {}
-            other => return other,
-        }
-    }
-    session.commit_transaction().await
 }

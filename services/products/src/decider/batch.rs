@@ -56,7 +56,7 @@ impl Writer {
         state.settle(&mut commit, at);
         metrics::histogram!("products_batch_messages").record(records.len() as f64);
         let (made, park) = (commit.decisions.clone(), commit.park.clone());
-        self.store.commit(commit).await?;
+        self.commit(commit).await?;
         state.parked.parked(&park);
         state.rest();
         self.state = Some(state);

@@ -30,6 +30,36 @@ pub(super) enum Work {
     Discard(ParkedId, Reply<Replayed, ParkedError>),
 }
 
+impl Work {
+    /// Whether it shares its commit with nothing.
+    pub(super) fn is_alone(&self) -> bool {
+        matches!(self, Self::Batch { .. } | Self::Replay(..) | Self::Discard(..))
+    }
+
+    /// Answers that nothing was done. Whoever asked may have gone away.
+    pub(super) fn refuse(self, error: &StoreError) {
+        fn no<T, E: From<CommandError>>(reply: Reply<T, E>, error: &StoreError) {
+            let _ = reply.send(Err(CommandError::from(again(error)).into()));
+        }
+        match self {
+            Self::Batch { reply, .. } => drop(reply.send(Err(again(error)))),
+            Self::Reserve(_, reply) | Self::Release(_, reply) => no(reply, error),
+            Self::Adjust(_, _, reply) | Self::Create(_, _, reply) => no(reply, error),
+            Self::Edit(_, reply) => no(reply, error),
+            Self::Hide(_, reply) => no(reply, error),
+            Self::Replay(_, reply) | Self::Discard(_, reply) => no(reply, error),
+        }
+    }
+}
+
+/// The same error once more.
+fn again(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Inconsistent(what) => StoreError::Inconsistent(what.clone()),
+        other => StoreError::Unavailable(other.to_string()),
+    }
+}
+
 /// The way to the one writer of stock. Every answer is given after its effect is durable.
 #[derive(Clone)]
 pub struct Decider {

@@ -2,7 +2,7 @@
 //! commits what it decided before anybody is told.
 //!
 //! Batches of messages are one commit each; calls that wait together share one. A commit that fails leaves nothing:
-//! what is at hand is dropped and read again.
+//! what is at hand is dropped and read again. It decides only when it is its turn among the instances on its database.
 
 mod batch;
 mod command;
@@ -15,6 +15,7 @@ mod state;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub use handle::Decider;
 use self::handle::Work;
 use self::pending::Pending;
 use self::state::State;
+use self::turn::Holding;
 use crate::store::ProductStore;
 
 /// Pieces of work that may wait; beyond that, calls are refused and the consumer waits.
@@ -42,7 +44,8 @@ const FOLD: usize = 256;
 /// Makes a decider and the task that it speaks to, which is to be spawned.
 pub fn start(store: Arc<dyn ProductStore>, clock: Arc<dyn Clock>, steps: Steps) -> (Decider, DeciderTask) {
     let (queue, work) = mpsc::channel(QUEUE);
-    (Decider { queue }, DeciderTask { work, desk: Writer { store, clock, steps, state: None } })
+    let desk = Writer { store, clock, steps, state: None, turn: Holding::default() };
+    (Decider { queue }, DeciderTask { work, desk })
 }
 
 /// The task. Ends when it is stopped or every [`Decider`] is gone; finishes what is queued first.
@@ -58,6 +61,7 @@ struct Writer {
     steps: Steps,
     /// `None`: to be read.
     state: Option<State>,
+    turn: Holding,
 }
 
 impl DeciderTask {
@@ -69,32 +73,45 @@ impl DeciderTask {
             if stopping {
                 self.work.close();
             }
+            let look = self.desk.look_at();
             tokio::select! {
                 biased;
-                () = stop.cancelled(), if !stopping => continue,
-                count = self.work.recv_many(&mut queued, FOLD) => if count == 0 { return },
+                () = stop.cancelled(), if !stopping => {}
+                count = self.work.recv_many(&mut queued, FOLD) => match count {
+                    0 => break,
+                    _ => self.desk.work(&mut queued).await,
+                },
+                () = turn::at(look) => self.desk.rest().await,
             }
-            self.desk.work(&mut queued).await;
         }
+        self.desk.end_turn().await;
     }
 }
 
 impl Writer {
     async fn work(&mut self, queued: &mut Vec<Work>) {
         let mut pending = Pending::default();
-        for work in queued.drain(..) {
+        let mut queued = queued.drain(..);
+        while let Some(work) = queued.next() {
+            if work.is_alone() {
+                self.flush(&mut pending).await;
+            }
+            if pending.is_empty()
+                && let Err(error) = self.hold_turn().await
+            {
+                // It would be no different for the rest.
+                std::iter::once(work).chain(queued).for_each(|work| work.refuse(&error));
+                return;
+            }
             match work {
                 Work::Batch { records, advances, reply } => {
-                    self.flush(&mut pending).await;
                     let done = self.batch(&records, advances).await;
                     let _ = reply.send(done);
                 }
                 Work::Replay(id, reply) => {
-                    self.flush(&mut pending).await;
                     let _ = reply.send(self.replay(id).await);
                 }
                 Work::Discard(id, reply) => {
-                    self.flush(&mut pending).await;
                     let _ = reply.send(self.discard(id).await);
                 }
                 Work::Reserve(hold, reply) => {

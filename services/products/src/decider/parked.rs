@@ -24,7 +24,9 @@ impl From<CommitError> for ParkedError {
         match error {
             CommitError::AlreadyUnparked => Self::NotParked,
             CommitError::Store(error) => error.into(),
-            other @ CommitError::Stale(_) => CommandError::Unavailable(other.to_string()).into(),
+            other @ (CommitError::Stale(_) | CommitError::TurnLost) => {
+                CommandError::Unavailable(other.to_string()).into()
+            }
         }
     }
 }
@@ -121,7 +123,7 @@ impl Writer {
         done: &[(Topic, Option<Bytes>)],
     ) -> Result<(), ParkedError> {
         let made: Vec<Arc<_>> = commit.decisions.clone();
-        self.store.commit(commit).await?;
+        self.commit(commit).await?;
         for (topic, order) in done {
             if let Some(order) = order {
                 state.parked.removed(*topic, order);

@@ -42,6 +42,11 @@ impl Pending {
         }));
     }
 
+    /// Whether nobody waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.replies.is_empty()
+    }
+
     fn end(&mut self, failure: Option<&CommandError>) {
         for reply in std::mem::take(self).replies {
             reply(failure);
@@ -56,7 +61,7 @@ impl Writer {
         if let Some(state) = &mut self.state {
             state.settle(&mut commit, self.clock.now());
         }
-        match self.store.commit(commit).await {
+        match self.commit(commit).await {
             Ok(()) => {
                 for line in &pending.lines {
                     self.steps.say(|| line.to_string());

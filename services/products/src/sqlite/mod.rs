@@ -1,6 +1,5 @@
 //! The embedded back-end: the Products service's tables in one SQLite database, beside its journal and positions.
 
-mod codes;
 mod list;
 mod read;
 mod rows;
@@ -16,6 +15,8 @@ use async_trait::async_trait;
 use holdfast_contract::Topic;
 use holdfast_storage::sqlite::{Database, Options};
 use holdfast_storage::{Group, Inbox, Journal, Parked, ParkedId, Position, StoreError, TopicPartition};
+
+use crate::store::{Turn, Turns};
 
 /// The Products service's database. Cheap to clone.
 #[derive(Clone)]
@@ -79,5 +80,21 @@ impl Inbox for SqliteProducts {
         limit: usize,
     ) -> Result<Vec<Parked>, StoreError> {
         self.database.parked(group, after, limit).await
+    }
+}
+
+/// A second instance does not start.
+#[async_trait]
+impl Turns for SqliteProducts {
+    async fn take_turn(&self) -> Result<Turn, StoreError> {
+        Ok(Turn::ALWAYS)
+    }
+
+    async fn pass_turn(&self, _turn: Turn) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn end_turn(&self, _turn: Turn) -> Result<(), StoreError> {
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Queries.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,9 +9,9 @@ use holdfast_service::http::IdempotencyScope;
 use holdfast_storage::StoreError;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{SqliteProducts, codes, list, rows};
+use super::{SqliteProducts, list, rows};
 use crate::domain::{Decision, Hold, HoldId, HttpReservation, LedgerMovement, MovementId, OrderRef, Shelf};
-use crate::store::{Counters, IdempotencyRecord, ProductPage, ProductQuery, StockReads, StoredAnswer};
+use crate::store::{Counters, IdempotencyRecord, ProductPage, ProductQuery, StockReads, StoredAnswer, codes};
 
 fn bound(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
@@ -40,17 +41,15 @@ fn decisions(connection: &Connection, ids: &[ReservationId]) -> Result<Vec<Arc<D
     for id in ids {
         let mut rows = statement.query([id.key().as_i64()])?;
         let Some(row) = rows.next()? else { continue };
-        let row = rows::decision(row)?;
-        let movements = match row.first {
-            Some(first) => all(
-                connection,
-                "SELECT * FROM movements WHERE id >= ?1 AND id < ?2 ORDER BY id",
-                params![first, first + row.count],
-                |row| rows::movement(row).map(Arc::new),
-            )?,
-            None => Vec::new(),
-        };
-        found.push(Arc::new(row.with(movements)?));
+        let decision = rows::decision(row)?;
+        let Range { start, end } = decision.movements();
+        let movements = all(
+            connection,
+            "SELECT * FROM movements WHERE id >= ?1 AND id < ?2 ORDER BY id",
+            params![start, end],
+            |row| rows::movement(row).map(Arc::new),
+        )?;
+        found.push(Arc::new(decision.prove(movements)?));
     }
     Ok(found)
 }

@@ -3,24 +3,48 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use holdfast_storage::{Record, Seq};
 use tempfile::TempDir;
 
 use super::SqliteProducts;
-use crate::suite::{self, Harness, Opened};
+use crate::store::ProductStore;
+use crate::suite::{self, Subject};
 
-struct Files(TempDir);
+struct File {
+    folder: TempDir,
+    store: SqliteProducts,
+}
+
+fn open(folder: TempDir) -> Box<dyn Subject> {
+    let store = SqliteProducts::open(folder.path().join("products.db")).unwrap();
+    Box::new(File { folder, store })
+}
 
 #[async_trait]
-impl Harness for Files {
-    async fn open(&self, n: u32) -> Opened {
-        let store = SqliteProducts::open(self.0.path().join(format!("{n}.db"))).unwrap();
-        Opened { journal: store.journal(), store: Arc::new(store) }
+impl Subject for File {
+    fn store(&self) -> Arc<dyn ProductStore> {
+        Arc::new(self.store.clone())
+    }
+
+    async fn other_instance(&self) -> Option<Arc<dyn ProductStore>> {
+        None
+    }
+
+    async fn outgoing(&self) -> Vec<Arc<Record>> {
+        self.store.journal().read(Seq(0), 100_000).await.unwrap()
+    }
+
+    async fn reopen(self: Box<Self>) -> Box<dyn Subject> {
+        let Self { folder, store } = *self;
+        store.close().await;
+        drop(store);
+        open(folder)
     }
 }
 
 #[tokio::test]
 async fn conforms() {
-    suite::run(&Files(TempDir::new().unwrap())).await;
+    suite::run_all(|| async { open(TempDir::new().unwrap()) }).await;
 }
 
 #[tokio::test]

@@ -1,17 +1,15 @@
 //! One commit: one request to the writer.
 
 use async_trait::async_trait;
-use holdfast_contract::{ReservationId, Timestamp};
+use holdfast_contract::Timestamp;
 use holdfast_storage::StoreError;
 use holdfast_storage::sqlite::{WriteTx, remove_parked};
 use rusqlite::{Connection, params};
 
-use super::rows::RejectedDetail;
-use super::{SqliteProducts, codes};
-use crate::domain::{
-    Decision, Hold, HttpReservation, HttpState, LedgerMovement, Owner, Product, Reservation, StockChange,
-};
-use crate::store::{Catalogue, CommitError, IdempotencyRecord, StockCommit, StockWrites};
+use super::SqliteProducts;
+use crate::domain::{Decision, Hold, HttpReservation, LedgerMovement, Product, StockChange};
+use crate::store::stored::{StoredDecision, StoredHttp, StoredOwner};
+use crate::store::{Catalogue, CommitError, IdempotencyRecord, StockCommit, StockWrites, codes};
 
 /// Idempotency records forgotten by one call.
 const FORGET: usize = 1_000;
@@ -223,16 +221,8 @@ fn stock(connection: &Connection, change: &StockChange) -> Result<(), CommitErro
     }
 }
 
-fn owner(owner: Option<&Owner>) -> (Option<i64>, Option<&str>) {
-    match owner {
-        Some(Owner::Reservation(id)) => (Some(id.key().as_i64()), None),
-        Some(Owner::Http(order)) => (None, Some(order.as_str())),
-        None => (None, None),
-    }
-}
-
 fn insert_movement(connection: &Connection, m: &LedgerMovement) -> Result<(), StoreError> {
-    let (reservation, http_order) = owner(m.owner.as_ref());
+    let StoredOwner { reservation, http_order } = m.owner.as_ref().into();
     connection
         .prepare_cached(
             "INSERT INTO movements (id, previous, product, product_name, reservation, http_order, line, kind,
@@ -260,7 +250,7 @@ fn insert_movement(connection: &Connection, m: &LedgerMovement) -> Result<(), St
 }
 
 fn open(connection: &Connection, hold: &Hold) -> Result<(), StoreError> {
-    let (reservation, http_order) = owner(Some(&hold.owner));
+    let StoredOwner { reservation, http_order } = Some(&hold.owner).into();
     connection
         .prepare_cached(
             "INSERT INTO holds (product, id, reservation, http_order, line, quantity, consumed, at)
@@ -279,29 +269,8 @@ fn open(connection: &Connection, hold: &Hold) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The `detail` column of a decision.
-fn detail(id: ReservationId, reservation: &Reservation) -> Result<Option<String>, StoreError> {
-    let json = match reservation {
-        Reservation::Rejected(r) => {
-            serde_json::to_string(&RejectedDetail { reason: r.reason, shortages: r.shortages.clone() })
-        }
-        Reservation::Held(held) if !held.price_differences.is_empty() => {
-            serde_json::to_string(&held.price_differences)
-        }
-        _ => return Ok(None),
-    };
-    json.map(Some).map_err(|e| StoreError::Inconsistent(format!("{id}: {e}")))
-}
-
 fn decide(connection: &Connection, decision: &Decision) -> Result<(), StoreError> {
-    let state = match decision.reservation {
-        Reservation::Rejected(_) => codes::REJECTED,
-        Reservation::Held(_) => codes::HELD,
-        Reservation::Released(_) => codes::RELEASED,
-        Reservation::Fulfilled(_) => codes::FULFILLED,
-        Reservation::Returned(_) => codes::RETURNED,
-    };
-    let movements = decision.movements();
+    let stored = StoredDecision::of(decision)?;
     connection
         .prepare_cached(
             "INSERT INTO reservations (id, number, at, state, first_movement, movements, detail)
@@ -310,27 +279,19 @@ fn decide(connection: &Connection, decision: &Decision) -> Result<(), StoreError
                first_movement = excluded.first_movement, movements = excluded.movements, detail = excluded.detail",
         )?
         .execute(params![
-            decision.id.key().as_i64(),
-            decision.number,
-            decision.at.as_millis(),
-            state,
-            movements.first().map(|m| m.id.0),
-            movements.len(),
-            detail(decision.id, &decision.reservation)?,
+            stored.id.key().as_i64(),
+            stored.number,
+            stored.at.as_millis(),
+            stored.state,
+            stored.first,
+            stored.count,
+            stored.detail,
         ])?;
     Ok(())
 }
 
 fn http(connection: &Connection, reservation: &HttpReservation) -> Result<(), StoreError> {
-    let (state, quantity, hold, new_stock) = match reservation.state {
-        HttpState::Held { quantity, hold, new_stock } => {
-            (codes::HTTP_HELD, Some(quantity.get()), Some(hold.0.0), Some(new_stock))
-        }
-        HttpState::Released { quantity, new_stock } => {
-            (codes::HTTP_RELEASED, Some(quantity.get()), None, Some(new_stock))
-        }
-        HttpState::NeverHeld => (codes::HTTP_NEVER_HELD, None, None, None),
-    };
+    let stored = StoredHttp::from(reservation);
     connection
         .prepare_cached(
             "INSERT INTO http_reservations (http_order, product, state, quantity, hold, new_stock, at)
@@ -339,13 +300,13 @@ fn http(connection: &Connection, reservation: &HttpReservation) -> Result<(), St
                hold = excluded.hold, new_stock = excluded.new_stock, at = excluded.at",
         )?
         .execute(params![
-            reservation.order.as_str(),
-            reservation.product.as_bytes(),
-            state,
-            quantity,
-            hold,
-            new_stock,
-            reservation.at.as_millis(),
+            stored.order,
+            stored.product.as_bytes(),
+            stored.state,
+            stored.quantity,
+            stored.hold,
+            stored.new_stock,
+            stored.at.as_millis(),
         ])?;
     Ok(())
 }

@@ -9,6 +9,7 @@ use holdfast_service::http::IdempotencyScope;
 use holdfast_storage::{Advance, Outgoing, ParkedId, StoreError, ToPark};
 use thiserror::Error;
 
+use super::turns::Turn;
 use crate::domain::{Decision, Hold, HoldId, HttpReservation, LedgerMovement, Product, StockChange};
 
 /// An answer, as it was given.
@@ -47,6 +48,8 @@ pub enum Catalogue {
 /// Everything that takes effect at once. Applied in the order of the fields.
 #[derive(Clone, Debug, Default)]
 pub struct StockCommit {
+    /// Whose turn it was decided in; `None` if whoever commits is sure to be alone.
+    pub turn: Option<Turn>,
     /// Changes of the catalogue.
     pub catalogue: Vec<Catalogue>,
     /// New levels, each with the version that it was made from; one for each product.
@@ -98,6 +101,9 @@ pub enum CommitError {
     /// Another decider has changed the product: what this one knows is old.
     #[error("product {0} was changed by somebody else")]
     Stale(ProductId),
+    /// It is somebody else's turn to decide: what this decider knows may be old.
+    #[error("another instance has taken the turn")]
+    TurnLost,
     /// Somebody else has replayed or discarded the message.
     #[error("the message is no longer parked")]
     AlreadyUnparked,

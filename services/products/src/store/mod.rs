@@ -1,8 +1,11 @@
-//! What the Products service asks of its database. The docs of the two traits are their specification; the suite
+//! What the Products service asks of its database. The docs of the traits are their specification; the suite
 //! (feature `suite`) holds every back-end to them.
 
+pub(crate) mod codes;
 mod commit;
 mod query;
+pub(crate) mod stored;
+mod turns;
 
 use std::sync::Arc;
 
@@ -13,6 +16,7 @@ use holdfast_storage::StoreError;
 
 pub use commit::{Catalogue, CommitError, IdempotencyRecord, StockCommit, StoredAnswer};
 pub use query::{InvalidSort, Limits, ProductPage, ProductQuery, Sort, SortBy};
+pub use turns::{Turn, Turns};
 
 use crate::domain::{Decision, Hold, HoldId, HttpReservation, LedgerMovement, MovementId, OrderRef, Shelf};
 
@@ -23,9 +27,13 @@ use crate::domain::{Decision, Hold, HoldId, HttpReservation, LedgerMovement, Mov
 ///   it MUST be visible to every read that starts later, and its records in the journal.
 /// - It MUST fail with [`CommitError::Stale`] if a product's stored version is not the one that its change was made
 ///   from, and with [`CommitError::AlreadyUnparked`] if a message to be unparked is no longer parked.
+/// - If the commit has a [`Turn`], it MUST fail with [`CommitError::TurnLost`] unless the turn is still held.
 /// - Positions are compared and set as [`holdfast_storage::Inbox`] says.
 /// - Decisions and HTTP reservations replace what is stored under their key; movements and idempotency records are only
-///   added.
+///   added, and it MUST fail if one of their names is taken.
+/// - A reservation's decisions come in the order of their numbers, also from commit to commit. A commit whose decision does
+///   not follow the stored one comes from somebody who knows too little: it need not be taken, and if it is not, nothing of
+///   it is.
 #[async_trait]
 pub trait StockWrites: Send + Sync {
     /// Commits.
@@ -117,6 +125,6 @@ pub trait StockReads: Send + Sync {
 }
 
 /// A whole store.
-pub trait ProductStore: StockWrites + StockReads + holdfast_storage::Inbox {}
+pub trait ProductStore: StockWrites + StockReads + Turns + holdfast_storage::Inbox {}
 
-impl<S: StockWrites + StockReads + holdfast_storage::Inbox> ProductStore for S {}
+impl<S: StockWrites + StockReads + Turns + holdfast_storage::Inbox> ProductStore for S {}

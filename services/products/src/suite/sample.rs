@@ -8,7 +8,7 @@ use holdfast_contract::{
     Currency, Decimal, Key, LineId, Money, ProductId, Quantity, ReservationId, Timestamp,
 };
 
-use super::Opened;
+use super::Subject;
 use crate::domain::{Cause, Decision, Description, Desk, Origin, Outcome, Product, ProductDetails, Shelf};
 use crate::store::{Catalogue, StockCommit};
 
@@ -89,12 +89,12 @@ pub(super) fn decided(outcome: Outcome) -> Arc<Decision> {
 }
 
 /// Stores a product; gives the desk it is on.
-pub(super) async fn put(opened: &Opened, desk: &mut Desk, product: Arc<Product>, on_hand: u64) {
+pub(super) async fn put(subject: &dyn Subject, desk: &mut Desk, product: Arc<Product>, on_hand: u64) {
     desk.create(product.clone(), on_hand, &origin()).unwrap();
     let commit = StockCommit { catalogue: vec![Catalogue::Created(product)], ..taken(desk) };
-    opened.store.commit(commit).await.unwrap();
+    subject.store().commit(commit).await.unwrap();
 }
 
-pub(super) async fn shelf(opened: &Opened, n: u8) -> Shelf {
-    opened.store.shelves(vec![product_id(n)]).await.unwrap().pop().unwrap()
+pub(super) async fn shelf(subject: &dyn Subject, n: u8) -> Shelf {
+    subject.store().shelves(vec![product_id(n)]).await.unwrap().pop().unwrap()
 }
