@@ -9,12 +9,12 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use support::{
-    Client, Holdfast, PATIENCE, all_orders, audit, command, decided, order, place, product, run, until,
+    Client, Holdfast, PATIENCE, all_orders, audit, command, decided, eventually, order, place, product, run,
+    until,
 };
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -93,16 +93,11 @@ impl Unfinished {
 }
 
 /// Waits until nobody listens there any more.
-#[allow(clippy::disallowed_methods, reason = "bounds a hang")]
 fn refused(addr: SocketAddr) {
-    let started = Instant::now();
-    loop {
-        match TcpStream::connect(addr) {
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return,
-            _ => assert!(started.elapsed() < PATIENCE, "still listening"),
-        }
-        std::thread::yield_now();
-    }
+    eventually("closed", || match TcpStream::connect(addr) {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
+        _ => Err("still listening".to_owned()),
+    });
 }
 
 /// Places orders until the connection ends, and notes which were accepted.
@@ -283,15 +278,10 @@ fn a_restart_keeps_everything() {
     system.stop();
 }
 
-#[allow(clippy::disallowed_methods, reason = "bounds a hang")]
 fn searchable(client: &mut Client, word: &str, orders: usize) {
-    let started = Instant::now();
-    loop {
+    eventually("found", || {
         let found = client.get(&format!("/api/v1/orders?search={word}"));
-        if found["data"]["orders"].as_array().unwrap().len() == orders {
-            return;
-        }
-        assert!(started.elapsed() < PATIENCE, "{found}");
-        std::thread::yield_now();
-    }
+        let count = found["data"]["orders"].as_array().unwrap().len();
+        if count == orders { Ok(()) } else { Err(found.to_string()) }
+    });
 }

@@ -66,10 +66,10 @@ fn an_order_takes_stock_and_its_cancellation_brings_it_back() {
     assert_eq!(stock(&mut products), (json!(48), json!(2)));
 
     // "Check Logs".
-    assert!(system.hear("Order created").contains(number));
+    assert!(system.hear("✅ Order created").contains(number));
     assert!(system.hear("'inventory.reserve'").contains(number));
     assert!(system.hear("Processing stock reservation for order ORD-").contains(number));
-    system.hear("Reserved 2 units of Test Product (new stock: 48)");
+    system.hear("✅ Reserved 2 units of Test Product (new stock: 48)");
 
     // "Order Cancelled Flow".
     let path = format!("/api/v1/orders/{id}/status");
@@ -81,7 +81,7 @@ fn an_order_takes_stock_and_its_cancellation_brings_it_back() {
     assert_eq!(data["order"]["status"], 5);
     until(&mut orders, id, |order| order["stockStatus"] == "released");
     assert_eq!(stock(&mut products), (json!(50), json!(0)));
-    system.hear("Released 2 units of Test Product (new stock: 50)");
+    system.hear("✅ Released 2 units of Test Product (new stock: 50)");
     system.stop();
 }
 

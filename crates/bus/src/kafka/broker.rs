@@ -115,14 +115,14 @@ impl Broker {
             question(&client)
         });
         let answer = asked.await.map_err(away)?;
-        let reached = answer.is_ok();
+        let reached = answer.as_ref().err().is_none_or(is_an_answer);
         let changed = self.reachable.send_if_modified(|was| std::mem::replace(was, reached) != reached);
         match &answer {
-            Ok(_) if changed => tracing::info!(brokers = self.config.brokers, "Kafka answers"),
-            Err(error) if changed => {
+            _ if !changed => {}
+            Err(error) if !reached => {
                 tracing::warn!(brokers = self.config.brokers, %error, "Kafka does not answer");
             }
-            _ => {}
+            _ => tracing::info!(brokers = self.config.brokers, "Kafka answers"),
         }
         answer.map_err(away)
     }
@@ -209,7 +209,16 @@ impl Broker {
             }
         }
         tracing::info!(topics = missing.len(), partitions, "topics made");
-        self.describe(Topic::ALL).await.map(drop)
+        // They are shown a moment after they were made.
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let there = self.describe(Topic::ALL).await?;
+            let all = Topic::ALL.iter().all(|topic| there.get(*topic).is_some());
+            if all || tokio::time::Instant::now() >= deadline {
+                return Ok(());
+            }
+            tokio::time::sleep(SECOND_LOOK).await;
+        }
     }
 
     /// What partitions hold.
@@ -319,6 +328,11 @@ impl Broker {
     }
 }
 
+/// Whether a broker has said so. The library's own errors, that nobody can be reached for instance, are negative.
+fn is_an_answer(error: &KafkaError) -> bool {
+    error.rdkafka_error_code().is_some_and(|code| code as i32 > 0)
+}
+
 /// The cluster, or an answer of it, is not to be had.
 pub(super) fn away(error: impl std::fmt::Display) -> BusError {
     BusError::Unavailable(StoreError::Unavailable(format!("Kafka: {error}")))
@@ -333,4 +347,18 @@ fn incarnation(name: &str, id: u128) -> Incarnation {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         }),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_that_refuses_has_answered() {
+        assert!(is_an_answer(&KafkaError::MetadataFetch(RDKafkaErrorCode::NotLeaderForPartition)));
+        for away in [RDKafkaErrorCode::BrokerTransportFailure, RDKafkaErrorCode::OperationTimedOut] {
+            assert!(!is_an_answer(&KafkaError::MetadataFetch(away)), "{away}");
+        }
+        assert!(!is_an_answer(&KafkaError::Canceled));
+    }
 }

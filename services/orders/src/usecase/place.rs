@@ -75,7 +75,7 @@ fn told(order: &Order) -> String {
         many => format!("{} lines", many.len()),
     };
     format!(
-        "Order created: {} ({lines}, {}); asked for its stock on 'inventory.reserve'",
+        "✅ Order created: {} ({lines}, {}); asked for its stock on 'inventory.reserve'",
         order.number(),
         order.total
     )

@@ -22,10 +22,11 @@ impl fmt::Display for Line {
 }
 
 fn moved(f: &mut impl fmt::Write, m: &LedgerMovement) -> fmt::Result {
+    // The mark is the quick start's.
     let verb = match m.kind {
         MovementKind::Received => "Received",
-        MovementKind::Reserved => "Reserved",
-        MovementKind::Released => "Released",
+        MovementKind::Reserved => "✅ Reserved",
+        MovementKind::Released => "✅ Released",
         MovementKind::Fulfilled => "Shipped",
         MovementKind::Returned => "Took back",
         MovementKind::Adjusted => "Adjusted",
@@ -96,6 +97,6 @@ mod tests {
             at: holdfast_contract::Timestamp::default(),
         };
         let line = Line::Moved(Arc::new(movement));
-        assert_eq!(line.to_string(), "Reserved 2 units of Test Product (new stock: 48)");
+        assert_eq!(line.to_string(), "✅ Reserved 2 units of Test Product (new stock: 48)");
     }
 }
