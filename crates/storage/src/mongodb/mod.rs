@@ -4,6 +4,7 @@
 //! transaction: [`Mongo::advance`], [`Mongo::advance_all`], [`Mongo::park`], [`Mongo::unpark`], [`Mongo::attempted`],
 //! [`Mongo::hold_lease`], [`Mongo::update_each`].
 
+mod abandoned;
 mod claim;
 mod inbox;
 mod lease;
@@ -74,6 +75,8 @@ pub struct InvalidUri(String);
 pub struct Mongo {
     client: Client,
     database: Database,
+    /// What the server calls this client and those of the service's other instances.
+    app_name: String,
     /// Names this handle among all that may hold a lease.
     instance: ObjectId,
 }
@@ -97,7 +100,7 @@ impl Mongo {
             Some(SelectionCriteria::ReadPreference(mongodb::options::ReadPreference::Primary));
         let client = Client::with_options(client).map_err(invalid)?;
         let database = client.database(&options.database);
-        Ok(Self { client, database, instance: ObjectId::new() })
+        Ok(Self { client, database, app_name: options.app_name.clone(), instance: ObjectId::new() })
     }
 
     /// The database, with majority concerns.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use holdfast_contract::OrderId;
-use holdfast_storage::mongodb::{is_duplicate, unavailable};
+use holdfast_storage::mongodb::{Transaction, TransactionFault, is_duplicate, unavailable};
 use holdfast_storage::{Advance, Outgoing, ParkedId, StoreError, ToPark};
 use mongodb::ClientSession;
 use mongodb::bson::{Document, RawArrayBuf, RawDocument, RawDocumentBuf, cstr, doc, rawdoc};
@@ -12,7 +12,6 @@ use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 
 use super::document::{OrderWrite, Write, binary, date, fold, inconsistent, read_id, record, shard_of};
-use super::tx::Transaction;
 use super::writer::Request;
 use super::{Collections, DUPLICATE_KEY, MongoOrders};
 use crate::store::{Commit, CommitError, Committed, IdempotencyRecord, OrderWrites};
@@ -126,6 +125,15 @@ impl Fault {
     }
 }
 
+impl TransactionFault for Fault {
+    fn driver(&self) -> Option<&Error> {
+        match self {
+            Self::Mongo(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Self::Mongo(error)
@@ -163,11 +171,11 @@ impl Collections {
     }
 
     async fn transaction(&self, commits: &[&Prepared]) -> Result<(), Fault> {
-        let mut transaction = Transaction::new(&self.mongo).await?;
+        let mut transaction = Transaction::new(&self.mongo, "orders").await?;
         loop {
             transaction.begin().await?;
             let applied = self.apply(&mut transaction.session, commits).await;
-            if transaction.end(applied).await? {
+            if transaction.end(applied).await?.is_some() {
                 return Ok(());
             }
         }
