@@ -3,8 +3,8 @@
 use holdfast_bus::ORDERS_GROUP;
 use holdfast_contract::Topic;
 use holdfast_contract::event::Event;
-use holdfast_orders::parked::ParkedError;
 use holdfast_service::Clock;
+use holdfast_service::operator::{DeadLetterError, DeadLetters, Mode};
 use holdfast_storage::{Inbox, ParkCause, ParkedId};
 use serde_json::{Value, json};
 
@@ -109,18 +109,27 @@ async fn invariant_8_poison_parks_its_order_and_no_other() {
     let causes: Vec<bool> = parked.iter().map(|p| p.cause == ParkCause::Behind).collect();
     assert_eq!(causes, [false, false, true, true]);
 
-    // In order: what is behind cannot go first, and what is broken stays.
+    // In order: what is behind cannot go first, and what is broken stays, with one more attempt counted.
     let [first, alone, second, third] = [0, 1, 2, 3].map(|n: usize| parked[n].id);
-    assert!(matches!(world.answers.replay(third).await, Err(ParkedError::Behind(id)) if id == first));
-    assert!(matches!(world.answers.replay(first).await, Err(ParkedError::Poison(_))));
+    let replay = async |id| world.answers.replay(id, Mode::Real).await;
+    let discard = async |id| world.answers.discard(id, Mode::Real).await;
+    for refused in [replay(third).await, discard(third).await] {
+        assert!(matches!(refused, Err(DeadLetterError::Behind { first: before }) if before == first));
+    }
+    for tried in 1..3 {
+        let refused = replay(first).await;
+        assert!(matches!(refused, Err(DeadLetterError::StillPoison { attempts, .. }) if attempts == tried));
+        let stored = world.store.database().parked_message(ORDERS_GROUP, first).await.unwrap();
+        assert_eq!(stored.unwrap().attempts, tried);
+    }
     // What was behind it goes on by itself.
-    let followed = world.answers.discard(first).await.unwrap();
-    assert_eq!((followed.replayed, followed.stuck), (2, None));
-    assert!(matches!(world.answers.discard(first).await, Err(ParkedError::Gone(_))));
-    assert!(matches!(world.answers.replay(second).await, Err(ParkedError::Gone(_))));
+    let outcome = discard(first).await.unwrap();
+    assert_eq!((outcome.replayed.len(), outcome.stuck.is_some()), (2, false));
+    for gone in [discard(first).await, replay(second).await, replay(ParkedId(99)).await] {
+        assert!(matches!(gone, Err(DeadLetterError::NotFound(_))));
+    }
     assert_eq!(world.get(&sick).await["stockStatus"], "reserved");
-    world.answers.discard(alone).await.unwrap();
-    assert!(matches!(world.answers.replay(ParkedId(99)).await, Err(ParkedError::Gone(_))));
+    discard(alone).await.unwrap();
 
     // Nothing of it is parked any more, so its messages go on as any other's.
     world.set_status(&sick, 5).await;
@@ -142,11 +151,14 @@ async fn invariant_8_what_is_behind_goes_on_up_to_the_next_poison() {
     world.take().await;
     let parked = async || world.store.database().parked(ORDERS_GROUP, None, 10).await.unwrap();
     let ids: Vec<_> = parked().await.iter().map(|p| p.id).collect();
-    let followed = world.answers.discard(ids[0]).await.unwrap();
-    assert!(followed.replayed == 1 && followed.stuck.is_some(), "{followed:?}");
+    let discard = async |id| world.answers.discard(id, Mode::Real).await.unwrap();
+    let outcome = discard(ids[0]).await;
+    assert_eq!(outcome.replayed.len(), 1);
+    assert_eq!(outcome.stuck.unwrap().message.id, ids[2]);
+    assert_eq!(parked().await[0].attempts, 1, "it was tried");
     assert_eq!(world.get(&sick).await["stockStatus"], "reserved");
     assert_eq!(parked().await.len(), 2);
-    assert_eq!(world.answers.discard(ids[2]).await.unwrap().replayed, 1);
+    assert_eq!(discard(ids[2]).await.replayed.len(), 1);
     assert!(parked().await.is_empty());
 }
 

@@ -15,6 +15,7 @@ mod state;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::sync::Arc;
 
@@ -23,10 +24,7 @@ use holdfast_service::{Clock, Steps};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub use command::{
-    Adjust, Answered, CommandError, Create, Edit, HttpHeld, HttpHold, Idempotent, ParkedError, Render,
-    Replayed,
-};
+pub use command::{Adjust, Answered, CommandError, Create, Edit, HttpHeld, HttpHold, Idempotent, Render};
 pub use handle::Decider;
 
 use self::handle::Work;
@@ -89,13 +87,13 @@ impl Writer {
                     let done = self.batch(&records, advances).await;
                     let _ = reply.send(done);
                 }
-                Work::Replay(id, reply) => {
+                Work::Replay(id, mode, reply) => {
                     self.flush(&mut pending).await;
-                    let _ = reply.send(self.replay(id).await);
+                    let _ = reply.send(self.replay(id, mode).await);
                 }
-                Work::Discard(id, reply) => {
+                Work::Discard(id, mode, reply) => {
                     self.flush(&mut pending).await;
-                    let _ = reply.send(self.discard(id).await);
+                    let _ = reply.send(self.discard(id, mode).await);
                 }
                 Work::Reserve(hold, reply) => {
                     let result = self.http_reserve(&hold, &mut pending).await;
