@@ -85,6 +85,13 @@ impl World {
         }
     }
 
+    /// What another process on the same database would have.
+    pub(crate) fn another_instance(&self) -> Answers {
+        let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
+        let inbox: Arc<dyn Inbox> = self.store.database().clone();
+        Answers::new(self.store.clone(), inbox, clock.clone(), Steps::new(clock))
+    }
+
     /// Places an order of two of [`PRODUCT`]; gives its JSON.
     pub(crate) async fn placed(&self) -> Value {
         self.placed_by("test-user-123").await

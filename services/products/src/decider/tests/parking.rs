@@ -4,7 +4,7 @@ use holdfast_contract::event::Body;
 use holdfast_contract::stock::RejectReason;
 use holdfast_contract::{OrderStatus, Topic};
 use holdfast_service::operator::{DeadLetterError, DeadLetters, Mode};
-use holdfast_storage::ParkedId;
+use holdfast_storage::{ParkedId, StoreError};
 
 use super::rig::{Rig, order};
 
@@ -118,5 +118,31 @@ async fn invariant_8_what_is_behind_a_discarded_message_goes_on_up_to_the_next_p
     assert_eq!(rig.parked().await.len(), 2);
     assert_eq!(discard(parked[2].id).await.unwrap().replayed.len(), 1);
     assert!(rig.parked().await.is_empty());
+    rig.catch_up().await;
+}
+
+#[tokio::test]
+async fn nothing_is_forgotten_before_its_replay_is_durable() {
+    let mut rig = Rig::new().await;
+    rig.stock(1, 10).await;
+    rig.poison(Topic::InventoryReserve, 2).await;
+    rig.reserve(2, &[(1, 3)]).await;
+    rig.catch_up().await;
+    // As if this were the version that can read it.
+    let mended = rig.store.database().write(|tx| {
+        let good = "UPDATE parked SET payload = (SELECT payload FROM parked WHERE poison IS NULL)";
+        Ok::<_, StoreError>(tx.connection().execute_batch(good)?)
+    });
+    mended.await.unwrap();
+    let first = rig.parked().await[0].id;
+    rig.break_store(true).await;
+    let failed = rig.decider.replay(first, Mode::Real).await.unwrap_err();
+    assert!(matches!(failed, DeadLetterError::Store(_)), "{failed}");
+    let parked = rig.parked().await;
+    assert_eq!((parked.len(), parked[0].attempts), (2, 0), "a store that fails is no fault of the message");
+    rig.break_store(false).await;
+    assert_eq!(rig.decider.replay(first, Mode::Real).await.unwrap().replayed.len(), 2);
+    assert!(rig.parked().await.is_empty());
+    assert_eq!(rig.balances(1).await, (10, 3));
     rig.catch_up().await;
 }
