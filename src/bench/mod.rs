@@ -5,7 +5,6 @@
 //! in turns within one run, because a machine is never as fast today as it was yesterday.
 
 mod args;
-mod client;
 mod decided;
 mod latency;
 mod load;
@@ -29,7 +28,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use args::Subject;
-pub use args::{BenchArgs, Endpoint, Only};
+pub use args::{BenchArgs, Only};
 use measure::Measurement;
 use report::{Machine, Report, Settings};
 use target::{Cluster, Launcher};

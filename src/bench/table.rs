@@ -1,53 +1,12 @@
 //! The report for people.
 
-use std::fmt::{self, Write};
+use std::fmt::Write;
 
 use super::args::Subject;
 use super::latency::Quantiles;
 use super::report::{Ratio, Report, Run, Summary};
 use super::stages::Stages;
-
-/// Columns of text: the first to the left, the others to the right, as wide as they need.
-struct Table {
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    fn new<const N: usize>(head: [&str; N]) -> Self {
-        Self { rows: vec![head.map(str::to_owned).to_vec()] }
-    }
-
-    fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.to_vec());
-    }
-}
-
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
-        let width = |column: usize| {
-            self.rows
-                .iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
-        for row in &self.rows {
-            let mut line = String::new();
-            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                if column == 0 {
-                    write!(line, "{cell:<width$}")?;
-                } else {
-                    write!(line, "   {cell:>width$}")?;
-                }
-            }
-            writeln!(f, "{}", line.trim_end())?;
-        }
-        Ok(())
-    }
-}
+use crate::table::Table;
 
 /// Writes the whole report, as several tables of text.
 pub(crate) fn render(report: &Report) -> String {

@@ -20,7 +20,7 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, SelectionCriteria, WriteConcern};
-use mongodb::{Client, Database};
+use mongodb::{Client, Database, IndexModel};
 use thiserror::Error;
 
 use crate::error::StoreError;
@@ -122,6 +122,10 @@ impl Mongo {
         for name in [SCHEMA, POSITIONS, PARKED, LEASES, WAITING, NUMBERS] {
             self.make_collection(name).await?;
         }
+        // Whether a message waits for another is asked in every commit that parks one behind it.
+        let orders =
+            IndexModel::builder().keys(doc! { "group": 1, "topic": 1, "order": 1, "_id": 1 }).build();
+        self.database.collection::<Document>(PARKED).create_index(orders).await.map_err(unavailable)?;
         let schema = self.database.collection::<Document>(SCHEMA);
         let known = i64::from(version);
         let noted = schema

@@ -29,11 +29,12 @@ pub(super) struct Prepared {
     park: Vec<ToPark>,
     copies: Vec<Outgoing>,
     unpark: Option<ParkedId>,
+    attempted: Vec<ParkedId>,
 }
 
 impl Prepared {
     fn new(commit: Commit) -> Result<Self, CommitError> {
-        let Commit { changes, idempotency, advances, park, copies, unpark } = commit;
+        let Commit { changes, idempotency, advances, park, copies, unpark, attempted } = commit;
         Ok(Self {
             writes: fold(changes)?,
             idempotency: idempotency.as_ref().map(remember),
@@ -41,6 +42,7 @@ impl Prepared {
             park,
             copies,
             unpark,
+            attempted,
         })
     }
 
@@ -50,6 +52,7 @@ impl Prepared {
             && self.park.is_empty()
             && self.copies.is_empty()
             && self.unpark.is_none()
+            && self.attempted.is_empty()
             && self.writes.len() <= 1
     }
 
@@ -192,6 +195,7 @@ impl Collections {
             {
                 return Err(CommitError::ParkedGone.into());
             }
+            self.mongo.attempted(session, &commit.attempted).await?;
         }
         let answers: Vec<&RawDocumentBuf> = commits.iter().filter_map(|c| c.idempotency.as_ref()).collect();
         if !answers.is_empty() {
@@ -217,7 +221,7 @@ impl Collections {
         let copies: Vec<&Outgoing> = commits.iter().flat_map(|commit| &commit.copies).collect();
         self.insert_copies(session, &copies).await?;
         for commit in commits {
-            self.mongo.park(session, &commit.park).await?;
+            self.mongo.park::<Fault>(session, &commit.park).await?;
         }
         Ok(())
     }
