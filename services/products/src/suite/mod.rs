@@ -9,7 +9,7 @@ mod catalogue;
 mod commits;
 mod ledger;
 mod reservations;
-mod sample;
+pub(crate) mod sample;
 mod turns;
 
 use std::sync::Arc;

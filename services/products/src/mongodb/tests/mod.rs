@@ -1,5 +1,11 @@
 //! The distributed back-end against the suites, and what is its own. Needs a server: says SKIPPED where there is none.
 
+mod contention;
+mod faults;
+mod instance;
+mod outbox;
+mod turns;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
