@@ -81,9 +81,8 @@ async fn nothing_is_oversold_or_done_twice() {
         // In turn on each of them: the other one does not know the product yet.
         instances[usize::from(n % 2)].stock(n, ON_HAND).await;
     }
-    let consumers = join_all((0..2).map(|n| tokio::spawn(consume(instances[usize::from(n)].clone(), n))));
-    let callers =
-        join_all((0..8).map(|n| tokio::spawn(call(instances[usize::from(n % 2)].clone(), n % 2, n))));
+    let consumers = join_all((0..2).map(|n| consume(instances[usize::from(n)].clone(), n)));
+    let callers = join_all((0..8).map(|n| call(instances[usize::from(n % 2)].clone(), n % 2, n)));
     let created = async {
         for n in 100..110 {
             let create = Create { id: product_id(n), details: details("Late", 1), on_hand: 1 };
@@ -91,8 +90,8 @@ async fn nothing_is_oversold_or_done_twice() {
         }
     };
     let (refused, held, ()) = tokio::join!(consumers, callers, created);
-    let refused: usize = refused.into_iter().map(|refused| refused.unwrap()).sum();
-    let over_http: u64 = held.into_iter().map(|held| held.unwrap()).sum();
+    let refused: usize = refused.into_iter().sum();
+    let over_http: u64 = held.into_iter().sum();
     assert_eq!(refused, 0, "with turns no batch is decided in vain");
 
     let report = audit(&products).await.unwrap();

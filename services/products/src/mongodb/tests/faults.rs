@@ -193,7 +193,7 @@ async fn every_commit_is_whole_or_not_there() {
     for command in ["insert", "update", "delete", "find", "findAndModify", "commitTransaction"] {
         for (what, fault) in faults(command) {
             n += 1;
-            for kind in 0..KINDS.len() {
+            for (kind, name) in KINDS.into_iter().enumerate() {
                 let next = rounds.next(kind, n);
                 let commit = StockCommit { turn: Some(turn), ..next.commit };
                 server.fail_command(&fault).await.unwrap();
@@ -201,7 +201,7 @@ async fn every_commit_is_whole_or_not_there() {
                 server.heal().await.unwrap();
                 // A write that is safe, so that everything before it is seen.
                 assert_eq!(rounds.subject.products.take_turn().await.unwrap(), turn);
-                let told = format!("{what}, {}: {done:?}", KINDS[kind]);
+                let told = format!("{what}, {name}: {done:?}");
                 let there = rounds.is_there(kind, n, &told).await;
                 match &done {
                     Ok(()) => assert!(there, "{told}"),
