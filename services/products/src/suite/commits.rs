@@ -129,6 +129,36 @@ pub(super) async fn a_stale_position_voids_the_whole_commit(subject: &dyn Subjec
     }
 }
 
+/// A batch comes from several partitions, some of which may be another worker's by now.
+pub(super) async fn one_stale_position_of_several_voids_the_whole_commit(subject: &dyn Subject) {
+    let of = |partition, from, to| Advance {
+        partition: TopicPartition { partition: Partition(partition), ..advance(from, to).partition },
+        ..advance(from, to)
+    };
+    let commit = |advances| StockCommit { advances, ..StockCommit::default() };
+    let first = vec![of(0, None, 3), of(1, None, 5)];
+    subject.store().commit(commit(first)).await.unwrap();
+    let stored = subject.store().positions(PRODUCTS_GROUP).await.unwrap();
+    for (stale, advances) in [
+        (1, vec![of(0, Some(3), 4), of(1, Some(4), 6), of(2, None, 1)]),
+        (0, vec![of(0, None, 4), of(1, Some(5), 6)]),
+        (2, vec![of(0, Some(3), 4), of(1, Some(5), 6), of(2, Some(1), 2)]),
+        // Done before: everything is where it is to be.
+        (1, vec![of(1, Some(4), 5)]),
+    ] {
+        let refused = subject.store().commit(commit(advances)).await;
+        let Err(CommitError::Store(StoreError::StaleWorker { partition, .. })) = refused else {
+            panic!("invariant 9: {refused:?}")
+        };
+        assert_eq!(partition.partition, Partition(stale));
+        assert_eq!(subject.store().positions(PRODUCTS_GROUP).await.unwrap(), stored);
+    }
+    subject.store().commit(commit(vec![of(2, None, 1), of(0, Some(3), 4), of(1, Some(5), 6)])).await.unwrap();
+    let mut next: Vec<_> = subject.store().positions(PRODUCTS_GROUP).await.unwrap();
+    next.sort_unstable_by_key(|(partition, _)| *partition);
+    assert_eq!(next.iter().map(|(_, position)| position.next).collect::<Vec<_>>(), [4, 6, 1]);
+}
+
 /// Somebody else has moved another product meanwhile: the numbers of movements would come twice.
 pub(super) async fn a_stale_ledger_voids_the_whole_commit(subject: &dyn Subject) {
     let mut desk = Desk::new(None);
