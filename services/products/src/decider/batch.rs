@@ -57,10 +57,10 @@ impl Writer {
         metrics::histogram!("products_batch_messages").record(records.len() as f64);
         let (made, park) = (commit.decisions.clone(), commit.park.clone());
         self.store.commit(commit).await?;
-        metrics::counter!("products_parked_messages_total").increment(park.len() as u64);
         state.parked.parked(&park);
         state.rest();
         self.state = Some(state);
+        metrics::counter!("products_parked_messages_total").increment(park.len() as u64);
         for decision in made {
             steps::tell(&self.steps, &decision);
         }
