@@ -21,8 +21,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use holdfast_contract::Topic;
 use holdfast_storage::mongodb::{Lease, Mongo, is_duplicate, unavailable, unclaimed};
-use holdfast_storage::{Group, Inbox, Incarnation, Parked, ParkedId, Position, StoreError, TopicPartition};
+use holdfast_storage::{
+    Group, Inbox, Incarnation, Parked, ParkedFilter, ParkedId, Position, StoreError, TopicPartition,
+};
 use mongodb::bson::RawDocumentBuf;
 use mongodb::options::{CollectionOptions, ReadConcern};
 use mongodb::{ClientSession, Collection};
@@ -134,6 +138,28 @@ impl Inbox for MongoProducts {
         limit: usize,
     ) -> Result<Vec<Parked>, StoreError> {
         self.collections.mongo.parked(group, after, limit).await
+    }
+
+    async fn parked_like(
+        &self,
+        group: Group,
+        filter: &ParkedFilter,
+        after: Option<ParkedId>,
+        limit: usize,
+    ) -> Result<Vec<Parked>, StoreError> {
+        self.collections.mongo.parked_like(group, filter, after, limit).await
+    }
+
+    async fn parked_orders(
+        &self,
+        group: Group,
+        orders: Vec<(Topic, Bytes)>,
+    ) -> Result<Vec<(Topic, Bytes)>, StoreError> {
+        self.collections.mongo.parked_orders(group, orders).await
+    }
+
+    async fn parked_counts(&self, group: Group) -> Result<Vec<(TopicPartition, u64)>, StoreError> {
+        self.collections.mongo.parked_counts(group).await
     }
 }
 
