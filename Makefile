@@ -1,7 +1,7 @@
 # Holdfast. `make run` and `make test` are all that a newcomer needs; `make help` lists the rest.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt lint api bench servers tools clean
+.PHONY: help run test check fmt lint api bench servers cluster tools clean
 
 CARGO ?= cargo
 # Arguments for the program: make run ARGS="--orders-addr 127.0.0.1:0"
@@ -35,6 +35,9 @@ api: ## write api/openapi.json and api/asyncapi.json anew
 
 servers: ## fetch the Kafka and MongoDB that tests start
 	@tools/servers/fetch
+
+cluster: servers ## Kafka on :9092 and MongoDB on :27017 without Docker, empty, until Ctrl-C
+	@$(CARGO) run --quiet -p holdfast-servers --example cluster
 
 bench: ## measure this machine: accepted and decided orders per second, beside a bare server
 	@$(CARGO) build --release --bin holdfast

@@ -8,8 +8,11 @@ pub use holdfast_service::config::RuntimeArgs;
 use crate::audit::AuditArgs;
 use crate::bench::BenchArgs;
 use crate::commands::api_docs::ApiDocsArgs;
+use crate::commands::dlq::DlqArgs;
+use crate::commands::groups::GroupsArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::seed::SeedArgs;
+use crate::commands::topics::TopicsArgs;
 
 const BENCH_EXAMPLES: &str = "\
 Examples:
@@ -23,6 +26,28 @@ Examples:
 
 Ends with 0 if every order was accepted and decided, with 1 if not, with 130 after Ctrl-C (and prints what there is).";
 
+const DLQ_EXAMPLES: &str = "\
+Examples:
+  holdfast dlq                                    what is parked, in both services
+  holdfast dlq show products-3                    what is wrong with it, and what it says
+  holdfast dlq replay products-3 --dry-run        what would happen; nothing changes
+  holdfast dlq discard products-3                 give it up; those behind it follow
+  holdfast dlq replay --all --topic inventory.reserve
+
+docs/dead-letters.md says what to do when a message is parked. Ends with 0 if everything was done, with 1 if something
+stays parked or a service does not answer.";
+
+const TOPICS_EXAMPLES: &str = "\
+Examples:
+  holdfast topics                                         all topics
+  holdfast topics tail inventory.reserve                  the newest ten messages, and those that come
+  holdfast topics tail order.created --from-beginning --no-follow --json
+  holdfast topics tail inventory.rejected --key ORD-0C5T8GK2M9QRS";
+
+const GROUPS_EXAMPLES: &str = "\
+Positions are those of the services' databases, which move with the effects. With Kafka, kafka-consumer-groups --describe
+shows what the broker was told of them, a little later.";
+
 const EXAMPLES: &str = "\
 Examples:
   holdfast                                 everything, on http://127.0.0.1:3004 (orders) and :3001 (products)
@@ -30,6 +55,8 @@ Examples:
   ORDERS_ADDR=0.0.0.0:3004 holdfast        every option is also a variable; a file .env is read
   holdfast orders --kafka-brokers localhost:9092
                                            one service, next to a Kafka broker
+  holdfast dlq                             what could not be processed, and why
+  holdfast groups                          how far the services are behind
   holdfast bench --ceiling                 how fast this machine is
   holdfast help bench                      more about a command";
 
@@ -69,6 +96,15 @@ pub enum Command {
     ///
     /// Exits with 1 and says what is wrong if they do not. Works on a stopped system, and on snapshots of a running one.
     Audit(AuditArgs),
+    /// Dead letters of running services: list, show, replay, discard.
+    #[command(after_help = DLQ_EXAMPLES)]
+    Dlq(Box<DlqArgs>),
+    /// Topics of running services: list, show, tail.
+    #[command(after_help = TOPICS_EXAMPLES)]
+    Topics(Box<TopicsArgs>),
+    /// How far the consumer groups of running services are: position, log end and lag of each partition.
+    #[command(after_help = GROUPS_EXAMPLES)]
+    Groups(Box<GroupsArgs>),
     /// Write openapi.json and asyncapi.json.
     #[command(hide = true)]
     ApiDocs(ApiDocsArgs),
@@ -89,6 +125,9 @@ impl Cli {
             Some(Command::Products(args)) => &args.runtime,
             Some(Command::Seed(args)) => &args.runtime,
             Some(Command::Audit(args)) => &args.runtime,
+            Some(Command::Dlq(args)) => &args.runtime,
+            Some(Command::Topics(args)) => &args.runtime,
+            Some(Command::Groups(args)) => &args.runtime,
             Some(Command::ApiDocs(args)) => &args.runtime,
             Some(Command::Bench(args)) => &args.runtime,
             Some(Command::BenchCeiling(runtime)) => runtime,

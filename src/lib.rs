@@ -3,4 +3,6 @@
 pub mod audit;
 pub mod bench;
 pub mod cli;
+pub mod client;
 pub mod commands;
+mod table;

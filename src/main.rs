@@ -48,6 +48,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Audit(args)) => Box::pin(audit::run(args, &mut std::io::stdout())).await,
+        Some(Command::Dlq(args)) => Box::pin(commands::dlq::run(*args, &mut std::io::stdout())).await,
+        Some(Command::Topics(args)) => Box::pin(commands::topics::run(*args, &mut std::io::stdout())).await,
+        Some(Command::Groups(args)) => Box::pin(commands::groups::run(*args, &mut std::io::stdout())).await,
         Some(Command::ApiDocs(args)) => {
             commands::api_docs::run(&args)?;
             Ok(ExitCode::SUCCESS)

@@ -48,10 +48,21 @@ pub struct AuditArgs {
     pub runtime: RuntimeArgs,
 }
 
+/// In which state the databases were looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    /// Nothing runs on them.
+    AtRest,
+    /// Copies of what a running system has.
+    Snapshots,
+    /// While a system may be running on them.
+    InPlace,
+}
+
 /// What was looked at, and what is wrong.
 #[derive(Debug)]
 struct Audit {
-    live: bool,
+    seen: Seen,
     stock: holdfast_products::audit::Report,
     orders: cross::Report,
 }
@@ -90,10 +101,10 @@ async fn on_mongodb(uri: &str, args: &MongoArgs) -> anyhow::Result<Audit> {
     let orders = orders::Database::open_mongodb(uri, &args.mongodb_orders_db, clock).await?;
     let products = products::Database::open_mongodb(uri, &args.mongodb_products_db).await?;
     let stores = Stores { orders: Arc::new(orders), products: Arc::new(products) };
-    let mut audit = stores.examine(true).await;
+    let mut audit = stores.examine(Seen::InPlace).await;
     for _ in 1..LOOKS {
         match &audit {
-            Ok(found) if found.problems() > 0 => audit = stores.examine(true).await,
+            Ok(found) if found.problems() > 0 => audit = stores.examine(Seen::InPlace).await,
             _ => break,
         }
     }
@@ -104,14 +115,14 @@ async fn on_mongodb(uri: &str, args: &MongoArgs) -> anyhow::Result<Audit> {
 async fn in_folder(data_dir: &Path) -> anyhow::Result<Audit> {
     let files = Files::in_folder(data_dir)?;
     match open(&files).await {
-        Ok(stores) => stores.examine_and_close(false).await,
+        Ok(stores) => stores.examine_and_close(Seen::AtRest).await,
         Err(StoreError::InUse(_)) => {
             let folder = Scratch::make(data_dir)?;
             // Orders first: Products is then never behind what the orders say.
             let copies = Files { orders: folder.0.join("orders.db"), products: folder.0.join("products.db") };
             snapshot(&files.orders, &copies.orders)?;
             snapshot(&files.products, &copies.products)?;
-            open(&copies).await?.examine_and_close(true).await
+            open(&copies).await?.examine_and_close(Seen::Snapshots).await
         }
         Err(error) => Err(error).context("opening the databases"),
     }
@@ -168,15 +179,15 @@ async fn open(files: &Files) -> Result<Stores, StoreError> {
 }
 
 impl Stores {
-    async fn examine(&self, live: bool) -> anyhow::Result<Audit> {
+    async fn examine(&self, seen: Seen) -> anyhow::Result<Audit> {
         let products = &*self.products.store;
         let stock = holdfast_products::audit::audit(products).await.context("reading the stock")?;
-        let orders = cross::audit(&*self.orders.store, products, live).await;
-        Ok(Audit { live, stock, orders: orders.context("comparing orders with stock")? })
+        let orders = cross::audit(&*self.orders.store, products, seen != Seen::AtRest).await;
+        Ok(Audit { seen, stock, orders: orders.context("comparing orders with stock")? })
     }
 
-    async fn examine_and_close(self, live: bool) -> anyhow::Result<Audit> {
-        let audit = self.examine(live).await;
+    async fn examine_and_close(self, seen: Seen) -> anyhow::Result<Audit> {
+        let audit = self.examine(seen).await;
         self.close().await;
         audit
     }
@@ -188,9 +199,13 @@ impl Stores {
 }
 
 fn print_text(audit: &Audit, out: &mut dyn Write) -> std::io::Result<()> {
-    let Audit { live, stock, orders } = audit;
-    if *live {
-        writeln!(out, "The system may be running: these are snapshots of its databases.")?;
+    let Audit { seen, stock, orders } = audit;
+    match seen {
+        Seen::AtRest => {}
+        Seen::Snapshots => writeln!(out, "The system is running: these are snapshots of its databases.")?,
+        Seen::InPlace => {
+            writeln!(out, "The system may be running: what was wrong was so each time it was looked at.")?
+        }
     }
     writeln!(
         out,
@@ -213,10 +228,10 @@ fn print_text(audit: &Audit, out: &mut dyn Write) -> std::io::Result<()> {
 }
 
 fn print_json(audit: &Audit, out: &mut dyn Write) -> std::io::Result<()> {
-    let Audit { live, stock, orders } = audit;
+    let Audit { seen, stock, orders } = audit;
     let document = json!({
         "clean": audit.problems() == 0,
-        "live": live,
+        "live": *seen != Seen::AtRest,
         "products": stock.products,
         "movements": stock.movements,
         "holds": stock.holds,

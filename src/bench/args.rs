@@ -1,14 +1,12 @@
 //! What `holdfast bench` takes.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use hyper::Uri;
-use hyper::header::HeaderValue;
 
 use crate::cli::RuntimeArgs;
+use crate::client::{Endpoint, endpoint};
 
 /// Arguments of `holdfast bench`.
 #[derive(Args, Clone, Debug)]
@@ -33,6 +31,11 @@ pub struct BenchArgs {
     /// Measure only this.
     #[arg(long, value_enum, conflicts_with_all = ["ceiling", "hot_vs_spread"], value_name = "WHAT", help_heading = "What to measure")]
     pub only: Option<Only>,
+
+    /// Measure the stages of a cluster instead: the relay beside a bare producer of the same messages, and Products'
+    /// consumer with whole batches beside one order per transaction.
+    #[arg(long, requires = "kafka", conflicts_with_all = ["ceiling", "hot_vs_spread", "only", "hot", "rate"], help_heading = "What to measure")]
+    pub stages: bool,
 
     /// How often each is measured, in turns; medians are printed [default: 3 when comparing, else 1].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "What to measure")]
@@ -191,7 +194,7 @@ impl BenchArgs {
 
     /// How many rounds there are.
     pub(crate) fn rounds(&self) -> u32 {
-        self.rounds.unwrap_or(if self.subjects().len() > 1 { 3 } else { 1 })
+        self.rounds.unwrap_or(if self.stages || self.subjects().len() > 1 { 3 } else { 1 })
     }
 
     /// When orders are sent.
@@ -215,43 +218,6 @@ impl BenchArgs {
     pub(crate) fn time(&self) -> Duration {
         Duration::from_secs(self.seconds.into())
     }
-}
-
-/// Where a service answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    pub(crate) address: String,
-    pub(crate) host: HeaderValue,
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.address)
-    }
-}
-
-impl Endpoint {
-    /// Takes `host:port`.
-    ///
-    /// # Errors
-    /// If it cannot stand in a `Host` header.
-    pub(crate) fn new(address: &str) -> Result<Self, String> {
-        let host = HeaderValue::from_str(address).map_err(|_| format!("{address:?} is not host:port"))?;
-        Ok(Self { address: address.to_owned(), host })
-    }
-}
-
-fn endpoint(text: &str) -> Result<Endpoint, String> {
-    const EXPECTED: &str = "expected a URL such as http://127.0.0.1:3004, without a path";
-    let uri: Uri = text.parse().map_err(|_| EXPECTED.to_owned())?;
-    let authority = uri.authority().ok_or(EXPECTED)?;
-    if uri.scheme_str() == Some("https") {
-        return Err("TLS is not supported: measure behind it".to_owned());
-    }
-    if uri.scheme_str() != Some("http") || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-        return Err(EXPECTED.to_owned());
-    }
-    Endpoint::new(&format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80)))
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

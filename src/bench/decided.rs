@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::args::Endpoint;
-use super::client::Client;
 use super::latency::Latencies;
+use crate::client::Client;
+use crate::client::Endpoint;
 
 const COUNTER: &str = "orders_stock_decided_total";
 const FOLLOWERS: usize = 2;

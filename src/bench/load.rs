@@ -13,11 +13,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::args::Arrivals;
-use super::client::{Client, ClientError};
 use super::decided::Sampler;
 use super::latency::Latencies;
 use super::pacer::{Pacer, Schedule};
 use super::workload::Workload;
+use crate::client::{Client, ClientError};
 
 /// How long answers may take once nothing more is sent.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);

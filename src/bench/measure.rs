@@ -9,12 +9,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{BenchArgs, Subject};
-use super::client::Client;
 use super::decided::{Counter, Followed, Followers};
 use super::load::{self, Load, Outcome};
 use super::process::{self, Memory};
 use super::target::{Launcher, System};
 use super::workload::{self, Workload};
+use crate::client::Client;
 
 /// What was measured.
 #[derive(Clone, Debug)]

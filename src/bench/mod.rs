@@ -5,7 +5,6 @@
 //! in turns within one run, because a machine is never as fast today as it was yesterday.
 
 mod args;
-mod client;
 mod decided;
 mod latency;
 mod load;
@@ -15,6 +14,7 @@ mod process;
 mod report;
 #[cfg(test)]
 mod report_tests;
+mod stages;
 mod table;
 mod target;
 mod workload;
@@ -28,7 +28,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use args::Subject;
-pub use args::{BenchArgs, Endpoint, Only};
+pub use args::{BenchArgs, Only};
 use measure::Measurement;
 use report::{Machine, Report, Settings};
 use target::{Cluster, Launcher};
@@ -45,6 +45,9 @@ const INTERRUPTED: u8 = 130;
 /// If a system does not start or cannot be reached, or `out` cannot be written to.
 pub async fn run(args: BenchArgs, executable: PathBuf, out: &mut (dyn Write + Send)) -> anyhow::Result<u8> {
     args.check()?;
+    if args.stages {
+        return Box::pin(run_stages(&args, executable, out)).await;
+    }
     let stop = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -74,18 +77,44 @@ pub async fn run(args: BenchArgs, executable: PathBuf, out: &mut (dyn Write + Se
     })
 }
 
-async fn measure_all(
+async fn run_stages(
     args: &BenchArgs,
     executable: PathBuf,
-    stop: &CancellationToken,
-) -> anyhow::Result<Report> {
-    let launcher = Launcher {
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<u8> {
+    let stop = CancellationToken::new();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let launcher = launcher(args, executable);
+    let found = tokio::select! {
+        found = Box::pin(stages::run(args, &launcher, &stop)) => found?,
+        _ = interrupt.recv() => return Ok(INTERRUPTED),
+    };
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &found)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{}", table::render_stages(&found))?;
+    }
+    out.flush()?;
+    Ok(0)
+}
+
+fn launcher(args: &BenchArgs, executable: PathBuf) -> Launcher {
+    Launcher {
         executable,
         folder: args.dir.clone(),
         variables: args.variables.clone(),
         cluster: args.kafka.clone().map(|kafka| Cluster { kafka, mongodb: args.mongodb.clone() }),
         worker_threads: args.runtime.worker_threads(),
-    };
+    }
+}
+
+async fn measure_all(
+    args: &BenchArgs,
+    executable: PathBuf,
+    stop: &CancellationToken,
+) -> anyhow::Result<Report> {
+    let launcher = launcher(args, executable);
     let machine = machine(args, &launcher)?;
     let mut measurements: Vec<Measurement> = Vec::new();
     'rounds: for round in 1..=args.rounds() {

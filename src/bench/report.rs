@@ -247,6 +247,12 @@ impl Ratios {
 }
 
 impl Ratio {
+    /// Rates of the same rounds, in order.
+    pub(crate) fn of_rounds(rates: &[f64], base: &[f64]) -> Option<Self> {
+        let numbered = |rates: &[f64]| (1..).zip(rates.iter().copied()).collect();
+        Self::new(&numbered(rates), &numbered(base))
+    }
+
     /// Rates by round; a round in which one side is missing does not count. `None` if none does.
     fn new(rates: &BTreeMap<u32, f64>, base: &BTreeMap<u32, f64>) -> Option<Self> {
         let ratios = rates.iter().filter_map(|(round, rate)| {

@@ -1,52 +1,12 @@
 //! The report for people.
 
-use std::fmt::{self, Write};
+use std::fmt::Write;
 
 use super::args::Subject;
 use super::latency::Quantiles;
 use super::report::{Ratio, Report, Run, Summary};
-
-/// Columns of text: the first to the left, the others to the right, as wide as they need.
-struct Table {
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    fn new<const N: usize>(head: [&str; N]) -> Self {
-        Self { rows: vec![head.map(str::to_owned).to_vec()] }
-    }
-
-    fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.to_vec());
-    }
-}
-
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
-        let width = |column: usize| {
-            self.rows
-                .iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
-        for row in &self.rows {
-            let mut line = String::new();
-            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                if column == 0 {
-                    write!(line, "{cell:<width$}")?;
-                } else {
-                    write!(line, "   {cell:>width$}")?;
-                }
-            }
-            writeln!(f, "{}", line.trim_end())?;
-        }
-        Ok(())
-    }
-}
+use super::stages::Stages;
+use crate::table::Table;
 
 /// Writes the whole report, as several tables of text.
 pub(crate) fn render(report: &Report) -> String {
@@ -73,6 +33,41 @@ pub(crate) fn render(report: &Report) -> String {
     }
     if !report.problems.is_empty() {
         text.push('\n');
+    }
+    text
+}
+
+/// Writes what the stages of a cluster reach.
+pub(crate) fn render_stages(stages: &Stages) -> String {
+    let mut text = format!(
+        "Holdfast {} bench: stages on Kafka and {}, {} orders a run\n\n",
+        stages.version,
+        stages.store,
+        count(stages.orders)
+    );
+    let mut table = Table::new(["", "per second", "rounds"]);
+    for (what, rates) in [
+        ("bare producer, messages", &stages.bare),
+        ("relay, messages", &stages.relay),
+        ("consumer, orders", &stages.batched),
+        ("consumer, one hot product, orders", &stages.hot),
+        ("consumer, one order per transaction", &stages.one_by_one),
+    ] {
+        let whole = |rate: &f64| format!("{rate:.0}");
+        let rounds: Vec<String> = rates.iter().map(whole).collect();
+        let middle = super::report::median(rates.clone()).map_or_else(dash, |rate| whole(&rate));
+        table.row([what.to_owned(), middle, rounds.join(" ")]);
+    }
+    text.push_str(&table.to_string());
+    text.push('\n');
+    for (what, ratio) in [
+        ("relay / bare producer", &stages.ratios.relay_to_bare),
+        ("consumer / one order per transaction", &stages.ratios.batched_to_one_by_one),
+        ("consumer, hot / spread", &stages.ratios.hot_to_batched),
+    ] {
+        if let Some(ratio) = ratio {
+            text.push_str(&format!("{what}: {}\n", ratio.median));
+        }
     }
     text
 }

@@ -16,7 +16,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::args::Endpoint;
+use crate::client::Endpoint;
 
 /// How long a system may take to start.
 const START: Duration = Duration::from_secs(30);

@@ -6,7 +6,7 @@ use holdfast_contract::{Currency, Decimal, Money};
 use hyper::{Method, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 
-use super::client::Client;
+use crate::client::Client;
 
 /// Name of the products that the bench makes, before their number.
 const NAME: &str = "Bench product";

@@ -40,7 +40,15 @@ pub fn run(args: &ApiDocsArgs) -> anyhow::Result<()> {
 pub fn openapi() -> OpenApi {
     let orders = on("http://localhost:3004", holdfast_orders::http::openapi::openapi());
     let products = on("http://localhost:3001", holdfast_products::http::openapi());
+    // What is on both is one path with two servers.
+    let shared: Vec<String> =
+        orders.paths.paths.keys().filter(|path| products.paths.paths.contains_key(*path)).cloned().collect();
     let mut both = orders.merge_from(products);
+    for path in shared {
+        if let Some(item) = both.paths.paths.get_mut(&path) {
+            item.servers = Some(["http://localhost:3004", "http://localhost:3001"].map(Server::new).to_vec());
+        }
+    }
     both.info.title = "Holdfast".to_owned();
     both.info.description =
         Some("The Orders service (port 3004) and the Products service (port 3001). Each serves its own part at /openapi.json.".to_owned());
@@ -67,6 +75,7 @@ mod tests {
             "/api/v1/orders/{id}/timeline",
             "/api/v1/products",
             "/api/v1/products/{id}/reserve",
+            "/api/v1/dead-letters/{id}/replay",
         ] {
             assert!(document["paths"].get(path).is_some(), "{path}");
         }

@@ -2,5 +2,9 @@
 
 pub mod api_docs;
 pub mod ceiling;
+pub mod dlq;
+pub mod groups;
+pub mod operator;
 pub mod run;
 pub mod seed;
+pub mod topics;

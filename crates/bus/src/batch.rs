@@ -23,7 +23,7 @@ pub struct Batch {
     /// One for each partition that they are from.
     pub spans: Vec<Span>,
     /// Changes whenever the member's share of the partitions may have, and with [`crate::Consumer::reset`]: what a handler
-    /// remembers of its partitions (which orders are parked) is void then, for others may have moved it on meanwhile.
+    /// remembers of its partitions is void then, for others may have moved it on meanwhile.
     /// Stays as it is while the member goes on by itself. Means nothing outside this consumer.
     pub generation: u64,
 }

@@ -6,9 +6,14 @@ use bytes::Bytes;
 use holdfast_contract::event::Event;
 use holdfast_contract::{OrderId, Timestamp, Topic};
 use holdfast_storage::{Group, Inbox, Outgoing, ParkCause, ParkedId, Record, StoreError, ToPark};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-/// Which orders have parked messages, by topic. Kept in memory so that a batch needs no look-up.
+/// Which orders have parked messages, by topic.
+///
+/// Who has the database to itself may keep it in memory ([`ParkedOrders::load`]). Where several instances share one,
+/// what is remembered may be old: another one may have parked a message of the order that came in a partition of its own
+/// (a foreign writer chooses partitions as it likes), or replayed what was parked. There each batch looks its orders up
+/// ([`ParkedOrders::among`]).
 #[derive(Clone, Debug, Default)]
 pub struct ParkedOrders(FxHashMap<(Topic, Bytes), usize>);
 
@@ -30,6 +35,18 @@ impl ParkedOrders {
                 }
             }
         }
+    }
+
+    /// Looks up which orders of a batch have parked messages of the batch's topics. Do it after the batch was polled: who had
+    /// the partitions before can then park nothing more that the position does not tell of.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn among(inbox: &dyn Inbox, group: Group, records: &[Arc<Record>]) -> Result<Self, StoreError> {
+        let orders: FxHashSet<(Topic, Bytes)> =
+            records.iter().filter_map(|record| Some((record.topic, order_of(record)?))).collect();
+        let found = inbox.parked_orders(group, orders.into_iter().collect()).await?;
+        Ok(Self(found.into_iter().map(|order| (order, 1)).collect()))
     }
 
     fn add(&mut self, topic: Topic, order: Bytes) {
@@ -115,10 +132,17 @@ pub fn triage(group: Group, records: &[Arc<Record>], parked: &ParkedOrders, at: 
     sorted
 }
 
-/// The order that a message is about: its key, if that is an order id.
+/// The order that a message is about: its key, if that is an order id; else what a foreign writer's payload says.
 fn order_of(record: &Record) -> Option<Bytes> {
-    std::str::from_utf8(&record.key).ok()?.parse::<OrderId>().ok()?;
-    Some(record.key.clone())
+    let keyed = std::str::from_utf8(&record.key).ok().and_then(|key| key.parse::<OrderId>().ok());
+    match keyed {
+        // Nearly always it is written as ours are, and shared.
+        Some(order) => {
+            let id = order.to_string();
+            Some(if id.as_bytes() == &record.key[..] { record.key.clone() } else { id.into() })
+        }
+        None => Event::order_in(&record.payload).map(|order| order.to_string().into()),
+    }
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -14,8 +14,8 @@ pub trait Handler: Send {
     /// Commits the effects of `batch` together with its positions ([`Batch::advances`]), or nothing.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] pauses and tries the same batch again; [`StoreError::StaleWorker`] makes the consumer
-    /// read its positions anew. A fault of a message is no error: the handler parks it.
+    /// [`StoreError::Unavailable`] pauses and tries the same batch again; one that [`StoreError::is_stale`] makes the
+    /// consumer read its positions anew, and with them a handler what it knows of parked orders. A fault of a message is no error: the handler parks it.
     async fn handle(&mut self, batch: &Batch) -> Result<(), StoreError>;
 }
 
@@ -47,11 +47,11 @@ pub async fn run(
             continue;
         };
         consumer.reset();
-        if matches!(&error, BusError::Unavailable(StoreError::StaleWorker { .. })) {
-            tracing::info!(%error, "another worker has the partition; starting from its position");
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        if matches!(&error, BusError::Unavailable(error) if error.is_stale()) {
+            tracing::info!(source, "others have moved on; starting from what is stored");
             continue;
         }
-        let source = std::error::Error::source(&error).map(ToString::to_string);
         tracing::warn!(%error, source, ?pause, "consumer paused");
         // Back-off after an outage, not synchronisation.
         tokio::select! {

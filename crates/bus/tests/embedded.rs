@@ -191,3 +191,63 @@ async fn invariant_8_poison_is_parked_with_what_is_behind_it() {
     parked.removed(TOPICS[1], &key);
     assert!(triage("suite-group", &records[2..3], &parked, at).park.is_empty());
 }
+
+/// A foreign writer may write the key as it likes, or leave it out: what the payload says then counts.
+#[tokio::test]
+async fn the_order_of_a_message_is_found_however_it_is_written() {
+    let world = OneMachine::new();
+    let id = OrderId::new(Key::compose(1_763_600_000_000, 0, 1)).to_string();
+    let named = format!("{{\"eventType\":\"STOCK_RELEASE_REQUEST\",\"orderId\":\"{id}\",\"reason\":7}}");
+    world
+        .publish(vec![
+            message(TOPICS[1], "", &named, 1),
+            message(TOPICS[1], &id.to_uppercase(), "not json", 2),
+            message(TOPICS[1], &id, "not json", 3),
+            message(TOPICS[1], "", "not json", 4),
+        ])
+        .await;
+    let records = world.journal().read(Seq(0), 10).await.unwrap();
+    let at = Timestamp::from_millis(9);
+    let sorted = triage("suite-group", &records, &ParkedOrders::default(), at);
+    let orders: Vec<_> = sorted.park.iter().map(|p| p.order.clone()).collect();
+    let id = Some(Bytes::from(id));
+    assert_eq!(orders, [id.clone(), id.clone(), id.clone(), None]);
+    let behind: Vec<bool> = sorted.park.iter().map(|p| p.cause == ParkCause::Behind).collect();
+    assert_eq!(behind, [false, true, true, false]);
+
+    // Looked up, it is the same: whoever parked it, and wherever it was.
+    let park = sorted.park[..1].to_vec();
+    world
+        .consumer
+        .write(move |tx| park.iter().try_for_each(|p| tx.park(p)))
+        .await
+        .unwrap_or_else(|e: StoreError| panic!("{e}"));
+    let inbox: &dyn Inbox = &*world.consumer;
+    for (record, waits) in records.iter().zip([true, true, true, false]) {
+        let batch = std::slice::from_ref(record);
+        let parked = ParkedOrders::among(inbox, "suite-group", batch).await.unwrap();
+        let sorted = triage("suite-group", batch, &parked, at);
+        assert_eq!(sorted.park[0].cause == ParkCause::Behind, waits, "{record:?}");
+    }
+}
+
+/// Looking at a quiet topic does not read all that the others said in between.
+#[tokio::test]
+async fn a_quiet_topic_is_browsed_over_long_stretches_of_others() {
+    let world = OneMachine::new();
+    let loud = |n| message(TOPICS[0], &format!("key-{n}"), "{}", n);
+    let mut quiet = Vec::new();
+    for n in 0..4 {
+        world.publish((0..1_500).map(|m| loud(n * 2_000 + m)).collect()).await;
+        world.publish(vec![message(TOPICS[1], "quiet", &format!("{{\"n\":{n}}}"), n)]).await;
+        quiet.push(format!("{{\"n\":{n}}}"));
+    }
+    let bounds = world.bus.bounds(&TOPICS[1..2]).await.unwrap();
+    let partition = bounds.iter().find(|b| b.end > 0).unwrap().partition;
+    for from in 0..=4 {
+        let found = world.bus.browse(partition, from, 4).await.unwrap();
+        let payloads: Vec<&[u8]> = found.iter().map(|r| &r.payload[..]).collect();
+        let expected: Vec<&[u8]> = quiet.iter().skip(from as usize).map(|p| p.as_bytes()).collect();
+        assert_eq!(payloads, expected);
+    }
+}

@@ -400,6 +400,16 @@ impl Event {
         Self { head, body: Body::StockChanged(body) }
     }
 
+    /// The order that a payload says it is about, also if it is no event.
+    pub fn order_in(payload: &[u8]) -> Option<OrderId> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct About {
+            order_id: OrderId,
+        }
+        serde_json::from_slice(payload).ok().map(|About { order_id }| order_id)
+    }
+
     /// The payload: one JSON object.
     pub fn encode(&self) -> Vec<u8> {
         self.body.encode(&self.head)

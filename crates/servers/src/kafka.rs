@@ -43,6 +43,8 @@ pub struct KafkaOptions {
     pub sasl: bool,
     /// Listeners with TLS, and certificates for them.
     pub tls: bool,
+    /// The port of the plain listener; not given: a free one.
+    pub port: Option<u16>,
 }
 
 /// A way to connect.
@@ -107,7 +109,10 @@ impl Kafka {
         installed::kafka_class_path()?;
         let mut listeners = Vec::new();
         for listener in Listener::ALL.into_iter().filter(|listener| listener.is_wanted(options)) {
-            let port = Port::reserve()?;
+            let port = match options.port {
+                Some(number) if listener == Listener::Plaintext => Port::exactly(number)?,
+                _ => Port::reserve()?,
+            };
             let address = port.address();
             listeners.push((listener, port, address));
         }

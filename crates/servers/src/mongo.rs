@@ -39,12 +39,22 @@ impl Mongo {
         Self::start_replica_set(1).await
     }
 
+    /// As [`Mongo::start`], on this very port.
+    pub async fn start_on(port: u16) -> Result<Self, ServerError> {
+        installed::mongod()?;
+        Self::start_nodes(vec![Port::exactly(port)?]).await
+    }
+
     /// Starts an empty replica set of `count` nodes (1 to 7); one is primary when this returns.
     pub async fn start_replica_set(count: usize) -> Result<Self, ServerError> {
         installed::mongod()?;
+        let ports: Result<Vec<Port>, ServerError> = (0..count).map(|_| Port::reserve()).collect();
+        Self::start_nodes(ports?).await
+    }
+
+    async fn start_nodes(ports: Vec<Port>) -> Result<Self, ServerError> {
         let mut nodes = Vec::new();
-        for _ in 0..count {
-            let port = Port::reserve()?;
+        for port in ports {
             let server = Server::new(format!("MongoDB on {}", port.address()))?;
             nodes.push(Node { server, port });
         }

@@ -87,7 +87,7 @@ async fn a_paused_broker_says_nothing_until_it_goes_on() {
 
 #[tokio::test]
 async fn passwords_and_certificates_are_wanted_and_accepted() {
-    let options = KafkaOptions { sasl: true, tls: true };
+    let options = KafkaOptions { sasl: true, tls: true, ..KafkaOptions::default() };
     let Some(kafka) = or_skip(Kafka::start_with(options).await) else { return };
     let at = |listener| kafka.address(listener).unwrap();
     let file = |path: Option<&std::path::Path>| path.unwrap().to_str().unwrap().to_owned();

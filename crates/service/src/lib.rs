@@ -9,6 +9,7 @@ pub mod config;
 pub mod http;
 pub mod keys;
 pub mod lifecycle;
+pub mod operator;
 pub mod process;
 pub mod steps;
 pub mod telemetry;

@@ -18,6 +18,15 @@ pub enum StoreError {
         /// Where the positions differ.
         partition: crate::TopicPartition,
     },
+    /// Somebody else replayed or discarded what a message was to be parked behind: the batch was decided from old
+    /// knowledge and is void.
+    #[error("nothing of {group} is parked any more that a message of {partition} would wait for")]
+    NothingBefore {
+        /// The consumer group.
+        group: &'static str,
+        /// Where the message is.
+        partition: crate::TopicPartition,
+    },
     /// Somebody else publishes the outbox's shard now: this relay must stop.
     #[error("another relay has claimed shard {0} of the outbox")]
     ClaimLost(u16),
@@ -45,5 +54,11 @@ impl StoreError {
     /// Whether the same request may succeed later without being changed.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))
+    }
+
+    /// Whether a batch was decided from old knowledge, because somebody else moved a position or replayed what is parked:
+    /// it is void, and decided anew at once.
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Self::StaleWorker { .. } | Self::NothingBefore { .. })
     }
 }

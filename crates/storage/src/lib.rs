@@ -21,7 +21,7 @@ pub mod sqlite;
 pub mod suite;
 
 pub use error::StoreError;
-pub use inbox::{Inbox, ParkCause, Parked, ParkedId, ToPark};
+pub use inbox::{Inbox, ParkCause, Parked, ParkedFilter, ParkedId, ToPark};
 pub use journal::{Bounds, Journal};
 pub use outbox::{CLAIM_SECONDS, Claim, Outbox, OutboxId, Places, Sent, Unsent};
 pub use position::{Advance, Group, Position, StartOf, TopicPartition};

@@ -9,7 +9,7 @@ use holdfast_bus::{Batch, ORDERS_GROUP};
 use holdfast_contract::event::{Body, Event};
 use holdfast_contract::{OrderId, OrderStatus, StockStatus};
 use holdfast_service::{Clock, Steps};
-use holdfast_storage::{Inbox, ParkCause, Record, StoreError};
+use holdfast_storage::{Inbox, Record, StoreError};
 use metrics::Counter;
 use rustc_hash::FxHashMap;
 use tokio::sync::Mutex;
@@ -23,17 +23,16 @@ pub const MAX_BATCH: usize = 512;
 /// How often a batch is decided anew because an order changed under it, before the partition pauses for a moment.
 const ATTEMPTS: usize = 32;
 
-/// Applies answers. Clones share what is known to be parked, so the worker and an operator's replay do not cross.
+/// Applies answers. What is parked may change at any time: other instances park, replay and discard too.
 #[derive(Clone)]
 pub struct Answers {
     pub(crate) store: Arc<dyn OrderStore>,
     pub(crate) inbox: Arc<dyn Inbox>,
     clock: Arc<dyn Clock>,
     steps: Steps,
-    /// `None` until it was read. Held while a batch or a replay commits.
-    pub(crate) parked: Arc<Mutex<Option<ParkedOrders>>>,
-    /// Of the batch that was handled last.
-    generation: Option<u64>,
+    /// Held while a batch or a replay is decided and committed, so that those of one process do not void each other.
+    /// Between processes the commit itself finds out.
+    pub(crate) turn: Arc<Mutex<()>>,
     counted: Arc<Counted>,
 }
 
@@ -51,11 +50,26 @@ struct Counted {
 #[derive(Default)]
 pub(crate) struct Decided {
     pub(crate) changes: Vec<Change>,
-    /// Before and after, for what is told once the commit is durable.
-    moved: Vec<(Arc<Order>, Arc<Order>)>,
-    late: u64,
-    contradicted: u64,
-    unknown: u64,
+    /// What becomes of each event, in order; told once the commit is durable.
+    pub(crate) taken: Vec<Taken>,
+}
+
+/// What becomes of an event.
+pub(crate) enum Taken {
+    /// It is no answer.
+    NoAnswer,
+    /// It is about an order that is not here.
+    NoOrder(OrderId),
+    /// The order changes.
+    Moved { before: Arc<Order>, after: Arc<Order> },
+    /// The order is so already.
+    Known(Arc<Order>),
+    /// It comes too late to change anything, and is noted.
+    Late {
+        order: Arc<Order>,
+        /// It says that nothing is held for an order that has left.
+        contradicts: bool,
+    },
 }
 
 impl Answers {
@@ -77,15 +91,7 @@ impl Answers {
             unknown: metrics::counter!("orders_unknown_answers_total"),
             parked: metrics::counter!("orders_parked_messages_total"),
         };
-        Self {
-            store,
-            inbox,
-            clock,
-            steps,
-            parked: Arc::default(),
-            generation: None,
-            counted: Arc::new(counted),
-        }
+        Self { store, inbox, clock, steps, turn: Arc::default(), counted: Arc::new(counted) }
     }
 
     /// Decides what follows from `events`, in order, each on the state that the ones before it left.
@@ -99,37 +105,30 @@ impl Answers {
         let at = self.clock.now();
         let mut decided = Decided::default();
         for (record, event) in events {
-            let (Some(id), Some(answer)) = (event.head.order_id, answer_of(event)) else { continue };
-            let Some(order) = orders.get(&id).cloned() else {
-                // Orders are never removed, so this is nobody's order: a foreign message, or another database's.
-                tracing::warn!(order = %id, topic = %record.topic, offset = record.offset, "an answer for an order that is not here");
-                decided.unknown += 1;
+            let (Some(id), Some(answer)) = (event.head.order_id, answer_of(event)) else {
+                decided.taken.push(Taken::NoAnswer);
                 continue;
             };
-            let known = is_known(&order, &answer);
+            let Some(order) = orders.get(&id).cloned() else {
+                // Orders are never removed, so this is nobody's order: a foreign message, or another database's.
+                decided.taken.push(Taken::NoOrder(id));
+                continue;
+            };
             let cause = StepCause::Event(StepEvent::of(record, event));
             match domain::decide(&order, Command::Answer(answer.clone()), at) {
                 Ok(Decision::Changed(changed)) => {
                     let change = Change::update(&order, changed, cause, record.traceparent.clone());
                     let after = change.order().clone();
                     orders.insert(id, after.clone());
-                    decided.moved.push((order, after));
+                    decided.taken.push(Taken::Moved { before: order, after });
                     decided.changes.push(change);
                 }
                 // What was said before and is so: a repeated answer. Nothing to note.
-                Ok(Decision::Noop) if known => {}
+                Ok(Decision::Noop) if is_known(&order, &answer) => decided.taken.push(Taken::Known(order)),
                 // Answers are never refused; were one, it would be too late for it as well.
                 Ok(Decision::Noop) | Err(_) => {
-                    if contradicts(&order, &answer) {
-                        decided.contradicted += 1;
-                        tracing::warn!(
-                            order = %order.number(), ?answer,
-                            "an order that has left holds no stock in Products, whose ledger was lost or changed by \
-                             somebody else: the order stays as it is; run `holdfast audit`, and correct the product's \
-                             stock with POST /api/v1/products/{{id}}/adjust"
-                        );
-                    }
-                    decided.late += 1;
+                    let contradicts = contradicts(&order, &answer);
+                    decided.taken.push(Taken::Late { order: order.clone(), contradicts });
                     decided.changes.push(Change::note(order, cause, at));
                 }
             }
@@ -139,20 +138,42 @@ impl Answers {
 
     /// Counts and tells what a durable commit did.
     pub(crate) fn told(&self, decided: &Decided) {
-        self.counted.late.increment(decided.late);
-        self.counted.contradicted.increment(decided.contradicted);
-        self.counted.unknown.increment(decided.unknown);
         let (mut reserved, mut rejected, mut released) = (0, 0, 0);
-        for (before, after) in &decided.moved {
-            if before.stock == Stock::Pending {
-                match after.stock.status() {
-                    StockStatus::Reserved => reserved += 1,
-                    StockStatus::Rejected => rejected += 1,
-                    _ => released += 1,
+        let (mut late, mut contradicted, mut unknown) = (0, 0, 0);
+        for taken in &decided.taken {
+            match taken {
+                Taken::NoAnswer | Taken::Known(_) => {}
+                Taken::NoOrder(id) => {
+                    tracing::warn!(order = %id, "an answer for an order that is not here");
+                    unknown += 1;
+                }
+                Taken::Moved { before, after } => {
+                    if before.stock == Stock::Pending {
+                        match after.stock.status() {
+                            StockStatus::Reserved => reserved += 1,
+                            StockStatus::Rejected => rejected += 1,
+                            _ => released += 1,
+                        }
+                    }
+                    self.steps.say(|| line(after));
+                }
+                Taken::Late { order, contradicts } => {
+                    if *contradicts {
+                        contradicted += 1;
+                        tracing::warn!(
+                            order = %order.number(),
+                            "an order that has left holds no stock in Products, whose ledger was lost or changed by \
+                             somebody else: the order stays as it is; run `holdfast audit`, and correct the product's \
+                             stock with POST /api/v1/products/{{id}}/adjust"
+                        );
+                    }
+                    late += 1;
                 }
             }
-            self.steps.say(|| line(after));
         }
+        self.counted.late.increment(late);
+        self.counted.contradicted.increment(contradicted);
+        self.counted.unknown.increment(unknown);
         self.counted.reserved.increment(reserved);
         self.counted.rejected.increment(rejected);
         self.counted.released.increment(released);
@@ -217,25 +238,11 @@ fn line(order: &Order) -> String {
 #[async_trait]
 impl Handler for Answers {
     async fn handle(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let gate = self.parked.clone();
-        let mut known = gate.lock().await;
-        if self.generation.replace(batch.generation) != Some(batch.generation) {
-            // Who had these partitions meanwhile may have parked messages of them.
-            *known = None;
-        }
-        let mut sorted = None;
-        if let Some(parked) = &*known {
-            let triaged = triage(ORDERS_GROUP, &batch.records, parked, self.clock.now());
-            // What is parked behind nothing would stay for ever, and another instance may have replayed what is parked.
-            sorted = Some(triaged).filter(|t| t.park.iter().all(|p| p.cause != ParkCause::Behind));
-        }
-        let Triaged { events, park, copies } = match sorted {
-            Some(sorted) => sorted,
-            None => {
-                let parked = known.insert(ParkedOrders::load(&*self.inbox, ORDERS_GROUP).await?);
-                triage(ORDERS_GROUP, &batch.records, parked, self.clock.now())
-            }
-        };
+        let turn = self.turn.clone();
+        let _turn = turn.lock().await;
+        let parked = ParkedOrders::among(&*self.inbox, ORDERS_GROUP, &batch.records).await?;
+        let Triaged { events, park, copies } =
+            triage(ORDERS_GROUP, &batch.records, &parked, self.clock.now());
         for _ in 0..ATTEMPTS {
             let mut decided = self.decide(&events).await?;
             let commit = Commit {
@@ -247,20 +254,13 @@ impl Handler for Answers {
             };
             match self.store.commit(commit).await {
                 Ok(_) => {
-                    if let Some(parked) = &mut *known {
-                        parked.parked(&park);
-                    }
                     self.counted.parked.increment(park.len() as u64);
                     self.told(&decided);
                     return Ok(());
                 }
                 // Somebody changed one of the orders meanwhile: read them again and decide anew.
                 Err(CommitError::VersionConflict(_)) => {}
-                Err(CommitError::Store(error)) => {
-                    // What is parked may have changed with whoever has the position now.
-                    *known = None;
-                    return Err(error);
-                }
+                Err(CommitError::Store(error)) => return Err(error),
                 Err(error) => return Err(StoreError::Inconsistent(error.to_string())),
             }
         }

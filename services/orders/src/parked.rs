@@ -1,97 +1,99 @@
 //! Answers that were set aside: running them again, or giving them up.
 
+use async_trait::async_trait;
 use holdfast_bus::ORDERS_GROUP;
-use holdfast_bus::triage::ParkedOrders;
-use holdfast_contract::event::{Event, PoisonedPayload};
+use holdfast_contract::event::Event;
+use holdfast_contract::{OrderStatus, Topic};
+use holdfast_service::operator::{
+    DeadLetterError, DeadLetters, Effect, Mode, Outcome, Stuck, queue_of, still_parked,
+};
 use holdfast_service::telemetry::chain;
 use holdfast_storage::{Parked, ParkedId, StoreError};
-use thiserror::Error;
 
-use crate::consumer::Answers;
+use crate::consumer::{Answers, Taken};
+use crate::domain::{Order, Stock};
 use crate::store::{Commit, CommitError};
 
 /// How often a replay is decided anew because its order changed under it.
 const ATTEMPTS: usize = 32;
 
-/// Why a parked message was not replayed or discarded. It stays parked.
-#[derive(Debug, Error)]
-pub enum ParkedError {
-    /// There is none with this id; somebody else may have been faster.
-    #[error("there is no parked message {0:?}")]
-    Gone(ParkedId),
-    /// An earlier message of the same order in the same topic is parked: it comes first.
-    #[error("parked message {0:?} comes first")]
-    Behind(ParkedId),
-    /// It still cannot be processed.
-    #[error("the message still cannot be processed")]
-    Poison(#[source] PoisonedPayload),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+#[async_trait]
+impl DeadLetters for Answers {
+    async fn replay(&self, id: ParkedId, mode: Mode) -> Result<Outcome, DeadLetterError> {
+        let _turn = self.turn.lock().await;
+        let queue = queue_of(&*self.inbox, ORDERS_GROUP, id).await?;
+        if mode == Mode::DryRun {
+            return self.rehearse(None, queue).await;
+        }
+        let Some(first) = queue.into_iter().next() else { return Err(DeadLetterError::NotFound(id)) };
+        let mut outcome = Outcome::default();
+        outcome.replayed.push(self.process(&first).await?);
+        Ok(self.follow(&first, outcome).await)
+    }
 
-/// What became of the messages that were parked behind one that was replayed or discarded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Followed {
-    /// How many were processed, and are no longer parked.
-    pub replayed: usize,
-    /// Why the next one could not be: it and those behind it stay parked.
-    pub stuck: Option<String>,
+    /// The order goes on waiting, its request is sent again, and Products repeats the answer.
+    async fn discard(&self, id: ParkedId, mode: Mode) -> Result<Outcome, DeadLetterError> {
+        let _turn = self.turn.lock().await;
+        let mut queue = queue_of(&*self.inbox, ORDERS_GROUP, id).await?;
+        let first = queue.remove(0);
+        let discarded = Effect { effect: given_up(&first), message: first.clone() };
+        if mode == Mode::DryRun {
+            return self.rehearse(Some(discarded), queue).await;
+        }
+        let commit = Commit { unpark: Some(id), ..Commit::default() };
+        self.store.commit(commit).await.map_err(|error| failed(id, error))?;
+        Ok(self.follow(&first, Outcome { discarded: Some(discarded), ..Outcome::default() }).await)
+    }
 }
 
 impl Answers {
-    /// Processes a parked answer; it is forgotten in the commit of its effects. Then those that were parked behind it
-    /// are processed in the same way, in order, up to the first that cannot be.
-    ///
-    /// # Errors
-    /// See [`ParkedError`]. What becomes of those behind it is no error.
-    pub async fn replay(&self, id: ParkedId) -> Result<Followed, ParkedError> {
-        let mut known = self.parked.lock().await;
-        let (message, behind) = self.first_of_its_order(id).await?;
-        self.process(&mut known, &message).await?;
-        Ok(self.follow(&mut known, behind).await)
-    }
-
-    /// Gives a parked answer up. The order goes on waiting, its request is sent again, and Products repeats the answer.
-    /// Those that were parked behind it are replayed as by [`Answers::replay`].
-    ///
-    /// # Errors
-    /// See [`ParkedError`]. What becomes of those behind it is no error.
-    pub async fn discard(&self, id: ParkedId) -> Result<Followed, ParkedError> {
-        let mut known = self.parked.lock().await;
-        let (message, behind) = self.first_of_its_order(id).await?;
-        let commit = Commit { unpark: Some(id), ..Commit::default() };
-        self.store.commit(commit).await.map_err(|error| failed(id, error))?;
-        forget(&mut known, &message);
-        Ok(self.follow(&mut known, behind).await)
-    }
-
-    async fn follow(&self, known: &mut Option<ParkedOrders>, behind: Vec<Parked>) -> Followed {
-        let mut followed = Followed::default();
-        for message in behind {
-            if let Err(error) = self.process(known, &message).await {
-                followed.stuck = Some(chain(&error));
-                break;
+    /// Processes what was parked behind `gone`, up to the first that cannot be.
+    async fn follow(&self, gone: &Parked, mut outcome: Outcome) -> Outcome {
+        loop {
+            // One at a time, and read anew: another instance may park more of them, or replay them too.
+            let next = match still_parked(&*self.inbox, ORDERS_GROUP, gone).await {
+                Ok(queue) => queue.into_iter().next(),
+                Err(error) => {
+                    tracing::warn!("what is parked behind a message stays for now: {}", chain(&error));
+                    None
+                }
+            };
+            let Some(message) = next else { return outcome };
+            match self.process(&message).await {
+                Ok(effect) => outcome.replayed.push(effect),
+                Err(DeadLetterError::NotFound(_)) => {}
+                Err(error) => {
+                    let error = match error {
+                        DeadLetterError::StillPoison { error, .. } => error,
+                        other => chain(&other),
+                    };
+                    outcome.stuck = Some(Stuck { message, error });
+                    return outcome;
+                }
             }
-            followed.replayed += 1;
         }
-        followed
     }
 
     /// Takes in one message that nothing is parked before.
-    async fn process(&self, known: &mut Option<ParkedOrders>, message: &Parked) -> Result<(), ParkedError> {
-        let event =
-            Event::decode(message.record.topic, &message.record.payload).map_err(ParkedError::Poison)?;
-        // An event type that this build does not know is passed over, as it would be on the bus.
-        let events: Vec<_> = event.into_iter().map(|event| (message.record.clone(), event)).collect();
+    async fn process(&self, message: &Parked) -> Result<Effect, DeadLetterError> {
+        let events = match Event::decode(message.record.topic, &message.record.payload) {
+            // An event type that this build does not know is passed over, as it would be on the bus.
+            Ok(event) => event.map(|event| (message.record.clone(), event)),
+            Err(error) => {
+                let commit = Commit { attempted: vec![message.id], ..Commit::default() };
+                self.store.commit(commit).await.map_err(|error| failed(message.id, error))?;
+                let attempts = message.attempts.saturating_add(1);
+                return Err(DeadLetterError::StillPoison { error: chain(&error), attempts });
+            }
+        };
         for _ in 0..ATTEMPTS {
-            let mut decided = self.decide(&events).await?;
+            let mut decided = self.decide(events.as_slice()).await?;
             let changes = std::mem::take(&mut decided.changes);
             match self.store.commit(Commit { changes, unpark: Some(message.id), ..Commit::default() }).await {
                 Ok(_) => {
-                    forget(known, message);
                     self.told(&decided);
-                    return Ok(());
+                    let effect = words(decided.taken.first());
+                    return Ok(Effect { message: message.clone(), effect });
                 }
                 Err(CommitError::VersionConflict(_)) => {}
                 Err(error) => return Err(failed(message.id, error)),
@@ -100,49 +102,76 @@ impl Answers {
         Err(StoreError::Unavailable("the order keeps changing".to_owned()).into())
     }
 
-    /// The message, if none of its order and topic is parked before it, and those that are parked behind it.
-    async fn first_of_its_order(&self, id: ParkedId) -> Result<(Parked, Vec<Parked>), ParkedError> {
-        let mut earlier: Vec<Parked> = Vec::new();
-        let mut found: Option<(Parked, Vec<Parked>)> = None;
-        let mut after = None;
-        loop {
-            let page = self.inbox.parked(ORDERS_GROUP, after, 500).await?;
-            let Some(last) = page.last() else { return found.ok_or(ParkedError::Gone(id)) };
-            after = Some(last.id);
-            for message in page {
-                match &mut found {
-                    Some((first, behind)) => {
-                        if same_order(first, &message) {
-                            behind.push(message);
-                        }
-                    }
-                    None if message.id == id => {
-                        if let Some(first) = earlier.iter().find(|e| same_order(e, &message)) {
-                            return Err(ParkedError::Behind(first.id));
-                        }
-                        found = Some((message, Vec::new()));
-                    }
-                    None => earlier.push(message),
+    /// What [`Answers::follow`] would do with `queue`, and what was decided before it.
+    async fn rehearse(
+        &self,
+        discarded: Option<Effect>,
+        queue: Vec<Parked>,
+    ) -> Result<Outcome, DeadLetterError> {
+        let mut outcome = Outcome { discarded, ..Outcome::default() };
+        let mut events = Vec::new();
+        let mut readable = Vec::new();
+        for message in queue {
+            match Event::decode(message.record.topic, &message.record.payload) {
+                Ok(event) => {
+                    readable.push((message.clone(), event.is_some()));
+                    events.extend(event.map(|event| (message.record.clone(), event)));
+                }
+                Err(error) => {
+                    outcome.stuck = Some(Stuck { message, error: chain(&error) });
+                    break;
                 }
             }
         }
+        // All at once: each is decided on what the ones before it leave.
+        let decided = self.decide(&events).await?;
+        let mut taken = decided.taken.iter();
+        for (message, known) in readable {
+            let effect = words(if known { taken.next() } else { None });
+            outcome.replayed.push(Effect { message, effect });
+        }
+        Ok(outcome)
     }
 }
 
-/// Whether two messages are of one order and topic, so that one waits for the other.
-fn same_order(one: &Parked, other: &Parked) -> bool {
-    one.order.is_some() && one.order == other.order && one.record.topic == other.record.topic
-}
-
-fn forget(known: &mut Option<ParkedOrders>, message: &Parked) {
-    if let (Some(known), Some(order)) = (known, &message.order) {
-        known.removed(message.record.topic, order);
+/// What becomes of an event, for people; `None`: its type is not known here.
+fn words(taken: Option<&Taken>) -> String {
+    match taken {
+        None => "an event type that this version does not know: passed over".to_owned(),
+        Some(Taken::NoAnswer) => "no answer to an order: passed over".to_owned(),
+        Some(Taken::NoOrder(id)) => format!("there is no order {id} here: passed over"),
+        Some(Taken::Known(order)) => {
+            format!("order {}: stock is {} already, nothing changes", order.number(), order.stock.status())
+        }
+        Some(Taken::Late { order, .. }) => {
+            format!("order {}: too late to change anything, noted in its timeline", order.number())
+        }
+        Some(Taken::Moved { before, after }) => moved(before, after),
     }
 }
 
-fn failed(id: ParkedId, error: CommitError) -> ParkedError {
+fn moved(before: &Order, after: &Order) -> String {
+    let number = after.number();
+    match &after.stock {
+        Stock::Rejected { reason, .. } if after.status() == OrderStatus::Cancelled => {
+            format!("order {number}: cancelled, {}", reason.as_str())
+        }
+        stock => format!("order {number}: stock {} (was {})", stock.status(), before.stock.status()),
+    }
+}
+
+fn given_up(message: &Parked) -> String {
+    let waits = message.order.is_some() && Topic::TO_ORDERS.contains(&message.record.topic);
+    if waits {
+        "removed; if the order still waits for this answer, it asks again and Products repeats it".to_owned()
+    } else {
+        "removed; nothing else changes".to_owned()
+    }
+}
+
+fn failed(id: ParkedId, error: CommitError) -> DeadLetterError {
     match error {
-        CommitError::ParkedGone => ParkedError::Gone(id),
+        CommitError::ParkedGone => DeadLetterError::NotFound(id),
         CommitError::Store(error) => error.into(),
         other => StoreError::Inconsistent(other.to_string()).into(),
     }

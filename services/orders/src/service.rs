@@ -18,6 +18,7 @@ use holdfast_service::http::{
     Gate, HttpOptions, HttpServer, InvalidOrigin, Operational, ReadyCheck, ServerOptions, finish,
     operational_routes,
 };
+use holdfast_service::operator::{self, Operator};
 use holdfast_service::telemetry::chain;
 use holdfast_storage::{Group, Inbox, StoreError};
 use thiserror::Error;
@@ -169,8 +170,16 @@ impl Orders {
             lifecycle: lifecycle.clone(),
         };
         let gate = Gate::new(prepared);
+        let operator = Operator {
+            service: SERVICE,
+            group: ORDERS_GROUP,
+            consumes: Topic::TO_ORDERS,
+            bus: bus.clone(),
+            inbox: database.inbox.clone(),
+            dead_letters: Arc::new(answers.clone()),
+        };
         let router: Router = gate
-            .guard(http::router(cases.clone()))
+            .guard(http::router(cases.clone()).merge(operator::router(operator)))
             .merge(live::router(&gateway))
             .merge(operational_routes(operational));
         server.serve(finish(router, settings.http.clone()), &lifecycle);

@@ -15,6 +15,7 @@ use holdfast_service::broker::{Broker, BusReady, Sender};
 use holdfast_service::http::{
     Gate, HttpOptions, HttpServer, Operational, ReadyCheck, finish, operational_routes,
 };
+use holdfast_service::operator::{self, Operator};
 use holdfast_service::telemetry::chain;
 use holdfast_service::{Clock, KeySource, Lifecycle, Process};
 use holdfast_storage::{Group, Inbox, StoreError};
@@ -171,8 +172,18 @@ pub async fn start(deps: Deps) -> Result<Started, StartError> {
         lifecycle: lifecycle.clone(),
     };
     let gate = Gate::new(prepared);
+    let operator = Operator {
+        service: SERVICE,
+        group: PRODUCTS_GROUP,
+        consumes: Topic::TO_PRODUCTS,
+        bus: bus.clone(),
+        inbox: store.clone(),
+        dead_letters: Arc::new(decider.clone()),
+    };
     let app = App { store, decider: decider.clone(), keys, currency };
-    let router = gate.guard(http::router(app)).merge(operational_routes(operational));
+    let router = gate
+        .guard(http::router(app).merge(operator::router(operator)))
+        .merge(operational_routes(operational));
     let router = finish(router, http);
     let addr = server.local_addr();
     server.serve(router, &lifecycle);

@@ -38,7 +38,7 @@ use crate::{Bus, BusError, Consumer, Tail, TailFrom};
 pub use self::broker::{TopicState, Topics};
 pub use self::config::{KafkaConfig, KafkaConfigError};
 pub use self::context::Telling;
-pub use self::producer::{KafkaPublisher, ProducerOptions, ProducerState};
+pub use self::producer::{KafkaPublisher, ProducerOptions, ProducerState, record_headers};
 pub use self::record::{OUTBOX_HEADER, Scanned, Stamp, TRACEPARENT_HEADER};
 pub use self::scan::Scan;
 

@@ -251,7 +251,8 @@ impl Session for KafkaSession {
         let (Some(producer), Some(name)) = (&self.producer, self.names.get(&unsent.record.topic)) else {
             return Err(PublishError::Replaced);
         };
-        let headers = headers(self.source, Stamp { outbox: self.outbox, id: unsent.id }, &unsent.record);
+        let headers =
+            record_headers(self.source, Stamp { outbox: self.outbox, id: unsent.id }, &unsent.record);
         let Outgoing { key, payload, at, .. } = &unsent.record;
         let record = BaseRecord::with_opaque_to(name, usize::try_from(ticket).unwrap_or(usize::MAX))
             .partition(i32::from(partition.0))
@@ -312,8 +313,8 @@ impl Drop for KafkaSession {
     }
 }
 
-/// CloudEvents in binary mode, the trace, and the record's name in its outbox.
-fn headers(source: &str, stamp: Stamp, record: &Outgoing) -> OwnedHeaders {
+/// A record's headers: CloudEvents in binary mode, the trace, and the record's name in its outbox.
+pub fn record_headers(source: &str, stamp: Stamp, record: &Outgoing) -> OwnedHeaders {
     let stamp = stamp.to_string();
     let Named { id, kind } = Named::of(&record.payload);
     let at = record.at.to_string();

@@ -5,7 +5,6 @@
 //! acknowledgements of the last come in, and those are recorded in batches. Whatever goes wrong, it starts from the claim
 //! again. So a crash between "published" and "recorded" repeats nothing, and a broker that is away only makes it wait.
 
-pub mod bench;
 #[cfg(any(test, feature = "suite"))]
 pub mod fake;
 mod flight;

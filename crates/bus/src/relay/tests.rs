@@ -56,11 +56,12 @@ fn ids(logs: &FxHashMap<TopicPartition, Logged>) -> Vec<OutboxId> {
     ids
 }
 
-/// Once each, and of each key in order, in each partition.
-fn check(logs: &FxHashMap<TopicPartition, Logged>, about: &str) {
+/// Once each, and of each key in order, in each partition. What an earlier life of the logs had is a repetition, which may
+/// come late: a producer that has not noticed yet that the logs are others writes what follows it first.
+fn check(logs: &FxHashMap<TopicPartition, Logged>, earlier: &FxHashSet<OutboxId>, about: &str) {
     for (partition, log) in logs {
         let mut last: FxHashMap<&Bytes, OutboxId> = FxHashMap::default();
-        for (id, record) in log {
+        for (id, record) in log.iter().filter(|(id, _)| !earlier.contains(id)) {
             assert_eq!(partition.topic, record.topic, "{about}");
             let before = last.insert(&record.key, *id);
             assert!(
@@ -128,13 +129,13 @@ async fn everything_is_in_the_log_once_and_in_order_whatever_fails() {
             } else {
                 live(relay(&outbox, &broker), &mut dice).await;
             }
-            check(&broker.logs(), &format!("seed {seed}"));
+            check(&broker.logs(), &FxHashSet::default(), &format!("seed {seed}"));
         }
         broker.set_faults(Faults::default());
         outbox.set_faults(Faults::default());
         broker.set_away(false);
         finish(&outbox, &broker).await;
-        check(&broker.logs(), &format!("seed {seed}"));
+        check(&broker.logs(), &FxHashSet::default(), &format!("seed {seed}"));
         assert_eq!(ids(&broker.logs()), numbers(made), "seed {seed}");
     }
 }
@@ -167,7 +168,7 @@ async fn a_wiped_broker_gets_what_was_not_sent_and_not_what_was() {
         lives.push(broker.logs());
         let mut seen: FxHashSet<OutboxId> = FxHashSet::default();
         for (life, logs) in lives.iter().enumerate() {
-            check(logs, &format!("seed {seed}, life {life}"));
+            check(logs, &seen, &format!("seed {seed}, life {life}"));
             seen.extend(ids(logs));
             if let Some(before) = life.checked_sub(1).and_then(|n| recorded.get(n)) {
                 let again = ids(logs).into_iter().find(|id| before.contains(id));
@@ -260,7 +261,7 @@ async fn a_relay_that_lost_its_claim_records_nothing_and_tries_again() {
     };
     tokio::join!(running, robbed);
     // The other owner published nothing, so nothing is there twice.
-    check(&broker.logs(), "robbed");
+    check(&broker.logs(), &FxHashSet::default(), "robbed");
     let whose = whose.lock();
     assert!(whose.contains(&(0, true)) && whose.contains(&(0, false)), "{whose:?}");
     assert_eq!(ids(&broker.logs()), numbers(20));

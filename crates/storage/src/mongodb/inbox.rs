@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use holdfast_contract::{Partition, Timestamp};
+use holdfast_contract::{Partition, Timestamp, Topic};
 use mongodb::ClientSession;
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, Document, doc, rawdoc};
@@ -14,7 +14,7 @@ use mongodb::options::ReturnDocument;
 
 use super::{Mongo, NUMBERS, PARKED, POSITIONS, is_duplicate, unavailable};
 use crate::error::StoreError;
-use crate::inbox::{Inbox, ParkCause, Parked, ParkedId, ToPark};
+use crate::inbox::{Inbox, ParkCause, Parked, ParkedFilter, ParkedId, ToPark};
 use crate::position::{Advance, Group, Position, TopicPartition};
 use crate::record::{Incarnation, Record, Seq};
 
@@ -102,10 +102,27 @@ impl Mongo {
     /// As part of a transaction: parks messages, in this order.
     ///
     /// # Errors
-    /// The driver's.
-    pub async fn park(&self, session: &mut ClientSession, messages: &[ToPark]) -> Result<(), Error> {
+    /// [`StoreError::NothingBefore`] as `F`, or the driver's.
+    pub async fn park<F: From<Error> + From<StoreError>>(
+        &self,
+        session: &mut ClientSession,
+        messages: &[ToPark],
+    ) -> Result<(), F> {
         if messages.is_empty() {
             return Ok(());
+        }
+        for (n, message) in messages.iter().enumerate() {
+            let together = |one: &ToPark| {
+                (one.group, &one.order, one.record.topic)
+                    == (message.group, &message.order, message.record.topic)
+            };
+            let alone = message.cause == ParkCause::Behind
+                && !messages[..n].iter().any(together)
+                && !self.queue_behind_another(session, message).await?;
+            if alone {
+                let (group, partition) = (message.group, message.record.topic_partition());
+                return Err(StoreError::NothingBefore { group, partition }.into());
+            }
         }
         let count = i64::try_from(messages.len()).unwrap_or(i64::MAX);
         let numbers = self.database.collection::<Document>(NUMBERS);
@@ -118,7 +135,27 @@ impl Mongo {
         let last = taken.and_then(|taken| taken.get_i64("last").ok()).unwrap_or(count);
         let documents = messages.iter().zip(last - count + 1..).map(|(message, id)| parked(message, id));
         let parked = self.database.collection::<Document>(PARKED);
-        parked.insert_many(documents).session(session).await.map(drop)
+        parked.insert_many(documents).session(session).await?;
+        Ok(())
+    }
+
+    /// Whether there is a message that `message` has to wait for. The last of them is written to, not only read: so a
+    /// transaction that removes it meanwhile collides with this one, and one of the two is run again.
+    async fn queue_behind_another(
+        &self,
+        session: &mut ClientSession,
+        message: &ToPark,
+    ) -> Result<bool, Error> {
+        let Some(order) = &message.order else { return Ok(false) };
+        let of_order =
+            doc! { "group": message.group, "topic": message.record.topic.name(), "order": binary(order) };
+        let parked = self.database.collection::<Document>(PARKED);
+        let last = parked
+            .find_one_and_update(of_order, doc! { "$inc": { "behind": 1_i64 } })
+            .sort(doc! { "_id": -1 })
+            .session(session)
+            .await?;
+        Ok(last.is_some())
     }
 
     /// As part of a transaction: forgets a parked message that is replayed or discarded in it. Says whether it was still
@@ -173,10 +210,27 @@ impl Inbox for Mongo {
         after: Option<ParkedId>,
         limit: usize,
     ) -> Result<Vec<Parked>, StoreError> {
+        self.parked_like(group, &ParkedFilter::default(), after, limit).await
+    }
+
+    async fn parked_like(
+        &self,
+        group: Group,
+        filter: &ParkedFilter,
+        after: Option<ParkedId>,
+        limit: usize,
+    ) -> Result<Vec<Parked>, StoreError> {
+        let mut these = doc! { "group": group };
+        if let Some(topic) = filter.topic {
+            these.insert("topic", topic.name());
+        }
+        if let Some(order) = &filter.order {
+            these.insert("order", binary(order));
+        }
+        these.insert("_id", doc! { "$gt": after.map_or(i64::MIN, |id| id.0) });
         let parked = self.database.collection::<Document>(PARKED);
-        let after = after.map_or(i64::MIN, |id| id.0);
         let found: Vec<Document> = parked
-            .find(doc! { "group": group, "_id": { "$gt": after } })
+            .find(these)
             .sort(doc! { "_id": 1 })
             .limit(i64::try_from(limit).unwrap_or(i64::MAX))
             .await
@@ -189,6 +243,79 @@ impl Inbox for Mongo {
             .map(|stored| {
                 read_parked(stored).ok_or_else(|| {
                     StoreError::Inconsistent(format!("parked message {} cannot be read", name_of(stored)))
+                })
+            })
+            .collect()
+    }
+
+    async fn parked_orders(
+        &self,
+        group: Group,
+        orders: Vec<(Topic, Bytes)>,
+    ) -> Result<Vec<(Topic, Bytes)>, StoreError> {
+        let mut topics: Vec<Topic> = orders.iter().map(|(topic, _)| *topic).collect();
+        topics.sort_unstable();
+        topics.dedup();
+        let of_topic = |topic: Topic| {
+            let orders = orders.iter().filter(|(of, _)| *of == topic).map(|(_, order)| binary(order));
+            doc! { "topic": topic.name(), "order": { "$in": orders.collect::<Vec<_>>() } }
+        };
+        let any: Vec<Document> = topics.into_iter().map(of_topic).collect();
+        if any.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found: Vec<Document> = self
+            .database
+            .collection::<Document>(PARKED)
+            .aggregate([
+                doc! { "$match": { "group": group, "$or": any } },
+                doc! { "$group": { "_id": { "topic": "$topic", "order": "$order" } } },
+            ])
+            .await
+            .map_err(unavailable)?
+            .try_collect()
+            .await
+            .map_err(unavailable)?;
+        found
+            .iter()
+            .map(|found| {
+                let of = found.get_document("_id").ok();
+                let topic = of.and_then(|of| of.get_str("topic").ok()?.parse().ok());
+                let order = of.and_then(|of| match of.get("order")? {
+                    Bson::Binary(binary) => Some(Bytes::copy_from_slice(&binary.bytes)),
+                    _ => None,
+                });
+                topic.zip(order).ok_or_else(|| {
+                    StoreError::Inconsistent(format!("parked messages of {} cannot be read", name_of(found)))
+                })
+            })
+            .collect()
+    }
+
+    async fn parked_counts(&self, group: Group) -> Result<Vec<(TopicPartition, u64)>, StoreError> {
+        let parked = self.database.collection::<Document>(PARKED);
+        let counts: Vec<Document> = parked
+            .aggregate([
+                doc! { "$match": { "group": group } },
+                doc! { "$group": {
+                    "_id": { "topic": "$topic", "partition": "$partition" }, "count": { "$sum": 1_i64 },
+                } },
+            ])
+            .await
+            .map_err(unavailable)?
+            .try_collect()
+            .await
+            .map_err(unavailable)?;
+        counts
+            .iter()
+            .map(|counted| {
+                let count = counted.get_i64("count").ok().and_then(|count| u64::try_from(count).ok());
+                let partition = counted.get_document("_id").ok().and_then(read_partition);
+                partition.zip(count).ok_or_else(|| {
+                    StoreError::Inconsistent(format!(
+                        "parked messages of {} cannot be read",
+                        name_of(counted)
+                    ))
                 })
             })
             .collect()

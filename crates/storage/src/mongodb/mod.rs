@@ -4,6 +4,7 @@
 //! transaction: [`Mongo::advance`], [`Mongo::advance_all`], [`Mongo::park`], [`Mongo::unpark`], [`Mongo::attempted`],
 //! [`Mongo::hold_lease`], [`Mongo::update_each`].
 
+mod abandoned;
 mod claim;
 mod inbox;
 mod lease;
@@ -19,7 +20,7 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, SelectionCriteria, WriteConcern};
-use mongodb::{Client, Database};
+use mongodb::{Client, Database, IndexModel};
 use thiserror::Error;
 
 use crate::error::StoreError;
@@ -74,6 +75,8 @@ pub struct InvalidUri(String);
 pub struct Mongo {
     client: Client,
     database: Database,
+    /// What the server calls this client and those of the service's other instances.
+    app_name: String,
     /// Names this handle among all that may hold a lease.
     instance: ObjectId,
 }
@@ -97,7 +100,7 @@ impl Mongo {
             Some(SelectionCriteria::ReadPreference(mongodb::options::ReadPreference::Primary));
         let client = Client::with_options(client).map_err(invalid)?;
         let database = client.database(&options.database);
-        Ok(Self { client, database, instance: ObjectId::new() })
+        Ok(Self { client, database, app_name: options.app_name.clone(), instance: ObjectId::new() })
     }
 
     /// The database, with majority concerns.
@@ -119,6 +122,10 @@ impl Mongo {
         for name in [SCHEMA, POSITIONS, PARKED, LEASES, WAITING, NUMBERS] {
             self.make_collection(name).await?;
         }
+        // Whether a message waits for another is asked in every commit that parks one behind it.
+        let orders =
+            IndexModel::builder().keys(doc! { "group": 1, "topic": 1, "order": 1, "_id": 1 }).build();
+        self.database.collection::<Document>(PARKED).create_index(orders).await.map_err(unavailable)?;
         let schema = self.database.collection::<Document>(SCHEMA);
         let known = i64::from(version);
         let noted = schema

@@ -9,6 +9,8 @@ use super::Mongo;
 const ATTEMPTS: u32 = 30;
 /// How often the server is asked again whether a commit took effect.
 const COMMITS: u32 = 5;
+/// After so many collisions in a row it looks whether it collides with what nobody goes on with.
+const LOOK_AFTER: u32 = 10;
 
 /// Why the work of a transaction stopped.
 pub trait TransactionFault: From<Error> {
@@ -38,6 +40,7 @@ impl TransactionFault for Error {
 pub struct Transaction {
     /// What the work is done through.
     pub session: ClientSession,
+    mongo: Mongo,
     name: &'static str,
     attempt: u32,
 }
@@ -48,7 +51,7 @@ impl Transaction {
     /// # Errors
     /// The driver's.
     pub async fn new(mongo: &Mongo, name: &'static str) -> Result<Self, Error> {
-        Ok(Self { session: mongo.client.start_session().await?, name, attempt: 0 })
+        Ok(Self { session: mongo.client.start_session().await?, mongo: mongo.clone(), name, attempt: 0 })
     }
 
     /// Begins it, perhaps again.
@@ -62,6 +65,9 @@ impl Transaction {
             let pause = std::time::Duration::from_millis(u64::from(self.attempt.min(20)));
             tokio::time::sleep(pause).await;
         }
+        if self.attempt.is_multiple_of(LOOK_AFTER) {
+            self.mongo.end_abandoned().await?;
+        }
         self.session.start_transaction().await
     }
 
@@ -72,23 +78,27 @@ impl Transaction {
     /// itself, perhaps everything.
     pub async fn end<T, F: TransactionFault>(&mut self, done: Result<T, F>) -> Result<Option<T>, F> {
         let name = self.name;
-        let fault = match done {
+        let (fault, open) = match done {
             Ok(done) => match self.commit().await {
                 Ok(()) => {
                     metrics::counter!("mongodb_transactions_total", "name" => name, "outcome" => "committed")
                         .increment(1);
                     return Ok(Some(done));
                 }
-                Err(error) => F::from(error),
+                Err(error) => (F::from(error), true),
             },
             Err(fault) => {
                 // If even that fails, the server does it when the session's time is over.
                 let _ = self.session.abort_transaction().await;
-                fault
+                (fault, false)
             }
         };
         let transient = fault.driver().is_some_and(|e| e.contains_label(TRANSIENT_TRANSACTION_ERROR));
         if !transient || self.attempt == ATTEMPTS {
+            if open {
+                // Committed or not, it is not to keep what it has locked; if that fails too, others end it.
+                let _ = self.mongo.end_sessions(vec![self.session.id().clone()]).await;
+            }
             metrics::counter!("mongodb_transactions_total", "name" => name, "outcome" => "failed")
                 .increment(1);
             return Err(fault);

@@ -13,7 +13,7 @@ mod tail;
 mod writer;
 
 pub use database::{Database, Options, snapshot};
-pub use inbox::remove_parked;
+pub use inbox::{count_attempts, remove_parked};
 pub use outbox::JournalOutbox;
 pub use schema::Migrations;
 pub use writer::WriteTx;

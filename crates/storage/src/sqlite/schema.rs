@@ -16,7 +16,8 @@ pub struct Migrations {
 /// Journal, positions, parked messages.
 pub(crate) const STORAGE: Migrations = Migrations {
     component: "storage",
-    steps: &["
+    steps: &[
+        "
         -- One row; partitions are fixed when the journal is made, because a key's partition must not change.
         CREATE TABLE journal_identity (
             incarnation INTEGER NOT NULL,
@@ -78,7 +79,12 @@ pub(crate) const STORAGE: Migrations = Migrations {
             parked_at INTEGER NOT NULL,
             attempts INTEGER NOT NULL DEFAULT 0
         ) STRICT;
-    "],
+    ",
+        "
+        -- Whether a message waits for another is asked in every commit that parks one behind it.
+        CREATE INDEX parked_orders ON parked (consumer_group, topic, order_key, id);
+    ",
+    ],
 };
 
 /// Brings the database to the newest version of each component, each step in a transaction of its own.

@@ -6,7 +6,8 @@ use holdfast_contract::{Partition, Timestamp, Topic};
 
 use super::{Commit, Harness, Store, append, order_key, outgoing};
 use crate::{
-    Advance, Group, Incarnation, ParkCause, Position, Record, Seq, StoreError, ToPark, TopicPartition,
+    Advance, Group, Incarnation, ParkCause, ParkedFilter, ParkedId, Position, Record, Seq, StoreError,
+    ToPark, TopicPartition,
 };
 
 const GROUP: Group = "suite-group";
@@ -99,4 +100,106 @@ pub(super) async fn parked_messages_stay_until_removed(harness: &dyn Harness, n:
     let left: Vec<_> = store.inbox().parked(GROUP, None, 10).await.unwrap().iter().map(|p| p.id).collect();
     assert_eq!(left, [parked[0].id, parked[2].id]);
     assert!(store.commit(remove(false)).await.is_err(), "nobody replays a message twice");
+}
+
+pub(super) async fn nothing_is_parked_behind_nothing(store: Arc<dyn Store>) {
+    let records = append(&*store, Topic::InventoryReserve, 0..1).await;
+    let behind = parking(&records[0], ParkCause::Behind);
+    let commit = |park: Vec<ToPark>| Commit { park, ..Commit::default() };
+    let other_topic = Arc::new(Record { topic: Topic::InventoryRelease, ..(*records[0]).clone() });
+    let nameless = ToPark { order: None, ..behind.clone() };
+    for (parked, alone) in [
+        (vec![], behind.clone()),
+        (vec![parking(&other_topic, ParkCause::Poison("another topic".to_owned()))], behind.clone()),
+        (vec![], ToPark { order: Some(order_key(2)), ..behind.clone() }),
+        (vec![], ToPark { group: "another-group", ..behind.clone() }),
+        (vec![], nameless),
+    ] {
+        store.commit(commit(parked)).await.unwrap();
+        let failing = Commit { advances: moving(0, None, at(1, 1)).advances, ..commit(vec![alone]) };
+        let error = store.commit(failing).await.unwrap_err();
+        assert!(matches!(error, StoreError::NothingBefore { .. }) && error.is_stale(), "{error}");
+    }
+    assert!(store.inbox().positions(GROUP).await.unwrap().is_empty(), "with all of the commit");
+
+    // Behind one of the same commit, then behind that one, until the last is gone.
+    let poison = parking(&records[0], ParkCause::Poison("broken".to_owned()));
+    store.commit(commit(vec![poison, behind.clone()])).await.unwrap();
+    store.commit(commit(vec![behind.clone()])).await.unwrap();
+    let filter = ParkedFilter { topic: Some(Topic::InventoryReserve), order: Some(order_key(1)) };
+    for parked in store.inbox().parked_like(GROUP, &filter, None, 10).await.unwrap() {
+        store.commit(Commit { unpark: Some(parked.id), ..Commit::default() }).await.unwrap();
+    }
+    assert!(store.commit(commit(vec![behind])).await.is_err());
+}
+
+pub(super) async fn parked_messages_are_found_and_counted(store: Arc<dyn Store>) {
+    let records = append(&*store, Topic::InventoryReserve, 0..40).await;
+    let inbox = store.inbox();
+    assert!(inbox.parked_counts(GROUP).await.unwrap().is_empty());
+    let poison = |n: usize, order: Option<u16>| ToPark {
+        order: order.map(order_key),
+        ..parking(&records[n], ParkCause::Poison("broken".to_owned()))
+    };
+    let release = Arc::new(Record { topic: Topic::InventoryRelease, ..(*records[0]).clone() });
+    let mut park: Vec<ToPark> = (0..20).map(|n| poison(n, Some(n as u16 % 3))).collect();
+    park.push(poison(20, None));
+    park.push(parking(&release, ParkCause::Poison("broken".to_owned())));
+    park.push(ToPark { group: "another-group", ..poison(21, Some(0)) });
+    store.commit(Commit { park, ..Commit::default() }).await.unwrap();
+
+    let like = |topic, order: Option<u16>| ParkedFilter { topic, order: order.map(order_key) };
+    let count =
+        async |filter: ParkedFilter| inbox.parked_like(GROUP, &filter, None, 100).await.unwrap().len();
+    let reserve = Some(Topic::InventoryReserve);
+    for (filter, expected) in [
+        (like(None, None), 22),
+        (like(reserve, None), 21),
+        (like(Some(Topic::InventoryRelease), None), 1),
+        (like(reserve, Some(1)), 7),
+        (like(None, Some(1)), 8),
+        (like(reserve, Some(9)), 0),
+        (like(Some(Topic::OrderCreated), Some(1)), 0),
+    ] {
+        assert_eq!(count(filter.clone()).await, expected, "{filter:?}");
+    }
+    // By pages, in the order they were parked in.
+    let filter = like(reserve, Some(0));
+    let (mut ids, mut after) = (Vec::new(), None);
+    loop {
+        let page = inbox.parked_like(GROUP, &filter, after, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        ids.extend(page.iter().map(|parked| parked.id));
+    }
+    assert!(ids.len() == 7 && ids.is_sorted(), "{ids:?}");
+    let one = inbox.parked_message(GROUP, ids[3]).await.unwrap().unwrap();
+    assert_eq!((one.id, one.order.clone()), (ids[3], Some(order_key(0))));
+    assert!(inbox.parked_message("another-group", ids[3]).await.unwrap().is_none());
+    assert!(inbox.parked_message(GROUP, ParkedId(i64::MAX)).await.unwrap().is_none());
+
+    let mut counts = inbox.parked_counts(GROUP).await.unwrap();
+    counts.sort_unstable();
+    assert_eq!(counts.iter().map(|(_, count)| count).sum::<u64>(), 22);
+    let mut expected: Vec<(TopicPartition, u64)> = Vec::new();
+    for record in records[..21].iter().chain([&release]) {
+        match expected.iter_mut().find(|(p, _)| *p == record.topic_partition()) {
+            Some((_, count)) => *count += 1,
+            None => expected.push((record.topic_partition(), 1)),
+        }
+    }
+    expected.sort_unstable();
+    assert_eq!(counts, expected);
+
+    let asked = vec![
+        (Topic::InventoryReserve, order_key(0)),
+        (Topic::InventoryRelease, order_key(0)),
+        (Topic::InventoryRelease, order_key(1)),
+        (Topic::InventoryReserve, order_key(5)),
+    ];
+    let mut found = inbox.parked_orders(GROUP, asked.clone()).await.unwrap();
+    found.sort();
+    assert_eq!(found, [asked[0].clone(), asked[2].clone()]);
+    assert!(inbox.parked_orders("nobody", asked).await.unwrap().is_empty());
+    assert!(inbox.parked_orders(GROUP, Vec::new()).await.unwrap().is_empty());
 }

@@ -64,6 +64,8 @@ pub async fn run(harness: &dyn Harness) {
     inbox::positions_are_compare_and_set(harness.open(8).await).await;
     inbox::a_stale_worker_changes_nothing(harness.open(9).await).await;
     inbox::parked_messages_stay_until_removed(harness, 10).await;
+    inbox::nothing_is_parked_behind_nothing(harness.open(13).await).await;
+    inbox::parked_messages_are_found_and_counted(harness.open(14).await).await;
     let one = harness.open(11).await.journal().incarnation();
     assert_ne!(
         one,

@@ -87,6 +87,9 @@ mod tests {
         let mut served: BTreeSet<String> =
             table().iter().map(|route| format!("{} {}", route.method, route.path)).collect();
         served.extend(
+            holdfast_service::operator::ROUTES.iter().map(|(method, path)| format!("{method} {path}")),
+        );
+        served.extend(
             ["/health/live", "/health/ready", "/metrics", "/openapi.json"].map(|p| format!("GET {p}")),
         );
         assert_eq!(documented, served);

@@ -39,7 +39,7 @@ struct Document;
 
 /// The document; `/openapi.json` serves it and `api/` keeps a copy that is checked for drift.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+    Document::openapi().merge_from(holdfast_service::operator::openapi())
 }
 
 /// The routes that [`holdfast_service::http::operational_routes`] serves; here only for the document.

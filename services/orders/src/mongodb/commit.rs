@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use holdfast_contract::OrderId;
-use holdfast_storage::mongodb::{is_duplicate, unavailable};
+use holdfast_storage::mongodb::{Transaction, TransactionFault, is_duplicate, unavailable};
 use holdfast_storage::{Advance, Outgoing, ParkedId, StoreError, ToPark};
 use mongodb::ClientSession;
 use mongodb::bson::{Document, RawArrayBuf, RawDocument, RawDocumentBuf, cstr, doc, rawdoc};
@@ -12,7 +12,6 @@ use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 
 use super::document::{OrderWrite, Write, binary, date, fold, inconsistent, read_id, record, shard_of};
-use super::tx::Transaction;
 use super::writer::Request;
 use super::{Collections, DUPLICATE_KEY, MongoOrders};
 use crate::store::{Commit, CommitError, Committed, IdempotencyRecord, OrderWrites};
@@ -30,11 +29,12 @@ pub(super) struct Prepared {
     park: Vec<ToPark>,
     copies: Vec<Outgoing>,
     unpark: Option<ParkedId>,
+    attempted: Vec<ParkedId>,
 }
 
 impl Prepared {
     fn new(commit: Commit) -> Result<Self, CommitError> {
-        let Commit { changes, idempotency, advances, park, copies, unpark } = commit;
+        let Commit { changes, idempotency, advances, park, copies, unpark, attempted } = commit;
         Ok(Self {
             writes: fold(changes)?,
             idempotency: idempotency.as_ref().map(remember),
@@ -42,6 +42,7 @@ impl Prepared {
             park,
             copies,
             unpark,
+            attempted,
         })
     }
 
@@ -51,6 +52,7 @@ impl Prepared {
             && self.park.is_empty()
             && self.copies.is_empty()
             && self.unpark.is_none()
+            && self.attempted.is_empty()
             && self.writes.len() <= 1
     }
 
@@ -126,6 +128,15 @@ impl Fault {
     }
 }
 
+impl TransactionFault for Fault {
+    fn driver(&self) -> Option<&Error> {
+        match self {
+            Self::Mongo(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Self::Mongo(error)
@@ -163,11 +174,11 @@ impl Collections {
     }
 
     async fn transaction(&self, commits: &[&Prepared]) -> Result<(), Fault> {
-        let mut transaction = Transaction::new(&self.mongo).await?;
+        let mut transaction = Transaction::new(&self.mongo, "orders").await?;
         loop {
             transaction.begin().await?;
             let applied = self.apply(&mut transaction.session, commits).await;
-            if transaction.end(applied).await? {
+            if transaction.end(applied).await?.is_some() {
                 return Ok(());
             }
         }
@@ -184,6 +195,7 @@ impl Collections {
             {
                 return Err(CommitError::ParkedGone.into());
             }
+            self.mongo.attempted(session, &commit.attempted).await?;
         }
         let answers: Vec<&RawDocumentBuf> = commits.iter().filter_map(|c| c.idempotency.as_ref()).collect();
         if !answers.is_empty() {
@@ -209,7 +221,7 @@ impl Collections {
         let copies: Vec<&Outgoing> = commits.iter().flat_map(|commit| &commit.copies).collect();
         self.insert_copies(session, &copies).await?;
         for commit in commits {
-            self.mongo.park(session, &commit.park).await?;
+            self.mongo.park::<Fault>(session, &commit.park).await?;
         }
         Ok(())
     }

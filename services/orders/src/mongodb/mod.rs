@@ -12,7 +12,6 @@ mod reads;
 mod schema;
 #[cfg(test)]
 mod tests;
-mod tx;
 mod writer;
 
 use std::sync::{Arc, OnceLock};

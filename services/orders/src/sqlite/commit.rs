@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdfast_storage::sqlite::{WriteTx, remove_parked};
+use holdfast_storage::sqlite::{WriteTx, count_attempts, remove_parked};
 use holdfast_storage::{Seq, StoreError};
 use rusqlite::params;
 
@@ -51,6 +51,7 @@ fn apply(
     {
         return Err(CommitError::ParkedGone);
     }
+    count_attempts(tx.connection(), &rest.attempted)?;
     if let Some(record) = &rest.idempotency {
         remember(tx, record)?;
     }

@@ -60,6 +60,8 @@ pub struct Commit {
     pub copies: Vec<Outgoing>,
     /// The parked message that this replays or discards.
     pub unpark: Option<ParkedId>,
+    /// Parked messages whose replay has failed once more.
+    pub attempted: Vec<ParkedId>,
 }
 
 impl Commit {

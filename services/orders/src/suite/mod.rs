@@ -3,6 +3,7 @@
 
 pub(crate) mod given;
 mod lists;
+mod parking;
 mod timelines;
 mod writes;
 
@@ -45,6 +46,10 @@ where
     writes::an_idempotency_key_is_taken_once(make().await).await;
     writes::a_stale_worker_changes_nothing(make().await).await;
     writes::parked_messages_are_replayed_once(make().await).await;
+    parking::failed_replays_are_counted(make().await).await;
+    parking::nothing_is_parked_behind_nothing(make().await).await;
+    parking::parked_messages_are_found_and_counted(make().await).await;
+    parking::replays_and_parking_at_once_leave_nothing_behind(make().await).await;
     writes::records_go_out_in_order(make().await).await;
     writes::many_changes_in_one_commit(make().await).await;
     writes::what_is_written_is_read(make().await).await;

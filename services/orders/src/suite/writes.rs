@@ -27,7 +27,7 @@ pub(super) async fn a_commit_is_all_or_nothing(subject: Box<dyn Subject>) {
         advances: vec![advance(None, 5)],
         park: vec![to_park(4)],
         copies: vec![copy()],
-        unpark: None,
+        ..Commit::default()
     };
     let missing = placed(9).order;
     for (bad, version) in [(insert(1), false), (update(&missing, reserved()), true)] {

@@ -1,11 +1,14 @@
 //! What Products' answers do (contract §5: invariants 3, 4, 6, 8 and 9 as the Orders service keeps them).
 
-use holdfast_bus::ORDERS_GROUP;
-use holdfast_contract::Topic;
+use std::sync::Arc;
+
+use holdfast_bus::worker::Handler;
+use holdfast_bus::{Batch, ORDERS_GROUP, Span};
 use holdfast_contract::event::Event;
-use holdfast_orders::parked::ParkedError;
+use holdfast_contract::{Partition, Topic};
 use holdfast_service::Clock;
-use holdfast_storage::{Inbox, ParkCause, ParkedId};
+use holdfast_service::operator::{DeadLetterError, DeadLetters, Mode};
+use holdfast_storage::{Inbox, Incarnation, ParkCause, ParkedId, Position, Record, Seq, StoreError};
 use serde_json::{Value, json};
 
 use crate::support::{ReleaseOutcome, World, fulfilled, id, rejected, released, reserved};
@@ -109,18 +112,27 @@ async fn invariant_8_poison_parks_its_order_and_no_other() {
     let causes: Vec<bool> = parked.iter().map(|p| p.cause == ParkCause::Behind).collect();
     assert_eq!(causes, [false, false, true, true]);
 
-    // In order: what is behind cannot go first, and what is broken stays.
+    // In order: what is behind cannot go first, and what is broken stays, with one more attempt counted.
     let [first, alone, second, third] = [0, 1, 2, 3].map(|n: usize| parked[n].id);
-    assert!(matches!(world.answers.replay(third).await, Err(ParkedError::Behind(id)) if id == first));
-    assert!(matches!(world.answers.replay(first).await, Err(ParkedError::Poison(_))));
+    let replay = async |id| world.answers.replay(id, Mode::Real).await;
+    let discard = async |id| world.answers.discard(id, Mode::Real).await;
+    for refused in [replay(third).await, discard(third).await] {
+        assert!(matches!(refused, Err(DeadLetterError::Behind { first: before }) if before == first));
+    }
+    for tried in 1..3 {
+        let refused = replay(first).await;
+        assert!(matches!(refused, Err(DeadLetterError::StillPoison { attempts, .. }) if attempts == tried));
+        let stored = world.store.database().parked_message(ORDERS_GROUP, first).await.unwrap();
+        assert_eq!(stored.unwrap().attempts, tried);
+    }
     // What was behind it goes on by itself.
-    let followed = world.answers.discard(first).await.unwrap();
-    assert_eq!((followed.replayed, followed.stuck), (2, None));
-    assert!(matches!(world.answers.discard(first).await, Err(ParkedError::Gone(_))));
-    assert!(matches!(world.answers.replay(second).await, Err(ParkedError::Gone(_))));
+    let outcome = discard(first).await.unwrap();
+    assert_eq!((outcome.replayed.len(), outcome.stuck.is_some()), (2, false));
+    for gone in [discard(first).await, replay(second).await, replay(ParkedId(99)).await] {
+        assert!(matches!(gone, Err(DeadLetterError::NotFound(_))));
+    }
     assert_eq!(world.get(&sick).await["stockStatus"], "reserved");
-    world.answers.discard(alone).await.unwrap();
-    assert!(matches!(world.answers.replay(ParkedId(99)).await, Err(ParkedError::Gone(_))));
+    discard(alone).await.unwrap();
 
     // Nothing of it is parked any more, so its messages go on as any other's.
     world.set_status(&sick, 5).await;
@@ -142,12 +154,89 @@ async fn invariant_8_what_is_behind_goes_on_up_to_the_next_poison() {
     world.take().await;
     let parked = async || world.store.database().parked(ORDERS_GROUP, None, 10).await.unwrap();
     let ids: Vec<_> = parked().await.iter().map(|p| p.id).collect();
-    let followed = world.answers.discard(ids[0]).await.unwrap();
-    assert!(followed.replayed == 1 && followed.stuck.is_some(), "{followed:?}");
+    let discard = async |id| world.answers.discard(id, Mode::Real).await.unwrap();
+    let outcome = discard(ids[0]).await;
+    assert_eq!(outcome.replayed.len(), 1);
+    assert_eq!(outcome.stuck.unwrap().message.id, ids[2]);
+    assert_eq!(parked().await[0].attempts, 1, "it was tried");
     assert_eq!(world.get(&sick).await["stockStatus"], "reserved");
     assert_eq!(parked().await.len(), 2);
-    assert_eq!(world.answers.discard(ids[2]).await.unwrap().replayed, 1);
+    assert_eq!(discard(ids[2]).await.replayed.len(), 1);
     assert!(parked().await.is_empty());
+}
+
+/// What is parked is not remembered: another instance on the same database parks and replays too.
+#[tokio::test]
+async fn invariant_8_instances_that_share_a_database_park_behind_each_other() {
+    let world = World::new().await;
+    let (sick, well) = (world.placed().await, world.placed().await);
+    let other = world.another_instance();
+    // A foreign writer has put the broken message into another partition than the order's: it is the other instance's.
+    let record = |partition, payload: Vec<u8>| {
+        Arc::new(Record {
+            seq: Seq(0),
+            topic: Topic::InventoryReserved,
+            partition: Partition(partition),
+            offset: 0,
+            key: id(&sick).to_string().into(),
+            payload: payload.into(),
+            at: world.clock.now(),
+            traceparent: None,
+        })
+    };
+    let batch = |record: &Arc<Record>| {
+        let to = Position { incarnation: Incarnation(1), next: 1 };
+        let spans = vec![Span { partition: record.topic_partition(), from: None, to }];
+        Batch { records: vec![record.clone()], spans, generation: 1 }
+    };
+    world.answer(&well, reserved(&well)).await;
+    other.clone().handle(&batch(&record(11, b"not json".to_vec()))).await.unwrap();
+    // No rebalance in between: this instance is told of nothing.
+    let good = Event::about_order(id(&sick), 1, world.clock.now(), reserved(&sick)).encode();
+    world.answers.clone().handle(&batch(&record(12, good))).await.unwrap();
+    assert_eq!(world.get(&sick).await["stockStatus"], "pending");
+    let parked = world.store.database().parked(ORDERS_GROUP, None, 10).await.unwrap();
+    assert_eq!(parked.iter().map(|p| p.record.partition.0).collect::<Vec<_>>(), [11, 12]);
+    assert_eq!(parked[1].cause, ParkCause::Behind);
+
+    // Either may replay; then the order's messages pass everywhere.
+    let outcome = other.discard(parked[0].id, Mode::Real).await.unwrap();
+    assert_eq!(outcome.replayed.len(), 1);
+    assert_eq!(world.get(&sick).await["stockStatus"], "reserved");
+    world.set_status(&sick, 5).await;
+    world.answer(&sick, released(&sick, ReleaseOutcome::Released)).await;
+    assert_eq!(world.get(&sick).await["stockStatus"], "released");
+    assert!(world.store.database().parked(ORDERS_GROUP, None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn nothing_is_forgotten_before_its_replay_is_durable() {
+    let world = World::new().await;
+    let sick = world.placed().await;
+    world.publish_raw(Topic::InventoryReserved, id(&sick).to_string(), "not json").await;
+    world.publish(&sick, reserved(&sick)).await;
+    world.take().await;
+    let database = world.store.database();
+    let parked = async || database.parked(ORDERS_GROUP, None, 10).await.unwrap();
+    let run = async |sql: &'static str| {
+        let done = database.write(move |tx| Ok::<_, StoreError>(tx.connection().execute_batch(sql)?));
+        done.await.unwrap();
+    };
+    let first = parked().await[0].id;
+    run("CREATE TRIGGER broken BEFORE UPDATE ON orders BEGIN SELECT RAISE(ABORT, 'injected'); END;").await;
+    // The one that is given up needs no order; the one behind it does, and stays.
+    let outcome = world.answers.discard(first, Mode::Real).await.unwrap();
+    assert!(outcome.replayed.is_empty() && outcome.stuck.is_some(), "{outcome:?}");
+    let behind = parked().await;
+    assert_eq!(behind.len(), 1);
+    let failed = world.answers.replay(behind[0].id, Mode::Real).await.unwrap_err();
+    assert!(matches!(failed, DeadLetterError::Store(_)), "{failed}");
+    let left = parked().await;
+    assert_eq!((left.len(), left[0].attempts), (1, 0), "a store that fails is no fault of the message");
+    run("DROP TRIGGER broken;").await;
+    world.answers.replay(behind[0].id, Mode::Real).await.unwrap();
+    assert!(parked().await.is_empty());
+    assert_eq!(world.get(&sick).await["stockStatus"], "reserved");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod bad_input;
 mod changes;
 mod idempotency;
 mod lists;
+mod operator;
 mod recovery;
 mod status;
 mod support;

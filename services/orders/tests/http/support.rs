@@ -13,6 +13,7 @@ use holdfast_orders::http;
 use holdfast_orders::sqlite::{SqliteOptions, SqliteOrders};
 use holdfast_orders::usecase::{Parts, UseCases};
 use holdfast_service::http::{HttpOptions, finish};
+use holdfast_service::operator::{self, Operator};
 use holdfast_service::test_support::{TestClient, TestResponse};
 use holdfast_service::{Clock, ManualClock, Steps, TimeOrderedKeys};
 use holdfast_storage::sqlite::{Database, Migrations, Options};
@@ -61,7 +62,16 @@ impl World {
         let answers = Answers::new(store.clone(), inbox.clone(), shared, steps);
         let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::new(vec![store.database().clone(), products.clone()]));
         let consumer = bus.subscribe(ORDERS_GROUP, Topic::TO_ORDERS, inbox).await.unwrap();
-        let client = TestClient::new(finish(http::router(cases.clone()), HttpOptions::default()));
+        let operator = Operator {
+            service: "orders",
+            group: ORDERS_GROUP,
+            consumes: Topic::TO_ORDERS,
+            bus: bus.clone(),
+            inbox: store.database().clone(),
+            dead_letters: Arc::new(answers.clone()),
+        };
+        let router = http::router(cases.clone()).merge(operator::router(operator));
+        let client = TestClient::new(finish(router, HttpOptions::default()));
         Self {
             client,
             store,
@@ -73,6 +83,13 @@ impl World {
             consumer: Mutex::new(consumer),
             _folder: folder,
         }
+    }
+
+    /// What another process on the same database would have.
+    pub(crate) fn another_instance(&self) -> Answers {
+        let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
+        let inbox: Arc<dyn Inbox> = self.store.database().clone();
+        Answers::new(self.store.clone(), inbox, clock.clone(), Steps::new(clock))
     }
 
     /// Places an order of two of [`PRODUCT`]; gives its JSON.

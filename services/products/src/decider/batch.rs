@@ -26,7 +26,7 @@ impl From<BrokenStock> for StoreError {
 }
 
 /// What a message asks of us; `None` for one that is none of our business.
-fn reservation_of(event: &Event) -> Option<ReservationId> {
+pub(super) fn reservation_of(event: &Event) -> Option<ReservationId> {
     match &event.body {
         Body::ReserveRequest(request) => Some(request.reservation_id),
         Body::ReleaseRequest(request) => Some(request.reservation_id),

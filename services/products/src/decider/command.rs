@@ -114,23 +114,3 @@ pub enum Answered {
     /// It had been done before: this was answered.
     Replayed(StoredAnswer),
 }
-
-/// What a replay of parked messages did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replayed {
-    /// Messages that took effect and are no longer parked.
-    pub replayed: usize,
-    /// Why the next one still cannot be processed; it and those behind it stay parked.
-    pub stuck: Option<String>,
-}
-
-/// Why a parked message was not replayed or discarded.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ParkedError {
-    /// It is not (or no longer) parked.
-    #[error("the message is not parked")]
-    NotParked,
-    /// See [`CommandError`].
-    #[error(transparent)]
-    Failed(#[from] CommandError),
-}

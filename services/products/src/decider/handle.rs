@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use holdfast_contract::ProductId;
+use holdfast_service::operator::{DeadLetterError, Mode, Outcome};
 use holdfast_storage::{Advance, ParkedId, Record, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
-use super::command::{
-    Adjust, Answered, CommandError, Create, Edit, HttpHeld, HttpHold, Idempotent, ParkedError, Replayed,
-};
+use super::command::{Adjust, Answered, CommandError, Create, Edit, HttpHeld, HttpHold, Idempotent};
 use crate::domain::ProductView;
 
 pub(super) type Reply<T, E = CommandError> = oneshot::Sender<Result<T, E>>;
@@ -26,8 +25,8 @@ pub(super) enum Work {
     Create(Box<Create>, Option<Idempotent>, Reply<Answered>),
     Edit(Box<Edit>, Reply<ProductView>),
     Hide(ProductId, Reply<()>),
-    Replay(ParkedId, Reply<Replayed, ParkedError>),
-    Discard(ParkedId, Reply<Replayed, ParkedError>),
+    Replay(ParkedId, Mode, Reply<Outcome, DeadLetterError>),
+    Discard(ParkedId, Mode, Reply<Outcome, DeadLetterError>),
 }
 
 impl Work {
@@ -47,7 +46,7 @@ impl Work {
             Self::Adjust(_, _, reply) | Self::Create(_, _, reply) => no(reply, error),
             Self::Edit(_, reply) => no(reply, error),
             Self::Hide(_, reply) => no(reply, error),
-            Self::Replay(_, reply) | Self::Discard(_, reply) => no(reply, error),
+            Self::Replay(.., reply) | Self::Discard(.., reply) => no(reply, error),
         }
     }
 }
@@ -127,26 +126,6 @@ impl Decider {
         self.ask(|reply| Work::Hide(product, reply)).await
     }
 
-    /// Runs the parked messages of the order and topic of this one again, in order, up to the first that still cannot
-    /// be processed. Each leaves the parking in the commit of its effect. A message without a readable order is
-    /// replayed alone.
-    ///
-    /// # Errors
-    /// See [`ParkedError`].
-    pub async fn replay_parked(&self, id: ParkedId) -> Result<Replayed, ParkedError> {
-        self.ask(|reply| Work::Replay(id, reply)).await
-    }
-
-    /// Gives a parked message up. If it was a request for stock that is not decided yet, the order is rejected with
-    /// `PROCESSING_FAILED`. The messages that were parked behind it are replayed as by [`Decider::replay_parked`]; says
-    /// what became of them.
-    ///
-    /// # Errors
-    /// See [`ParkedError`].
-    pub async fn discard_parked(&self, id: ParkedId) -> Result<Replayed, ParkedError> {
-        self.ask(|reply| Work::Discard(id, reply)).await
-    }
-
     /// Decides a batch of messages and moves the positions with the effects.
     ///
     /// # Errors
@@ -158,7 +137,10 @@ impl Decider {
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    async fn ask<T, E: From<CommandError>>(&self, work: impl FnOnce(Reply<T, E>) -> Work) -> Result<T, E> {
+    pub(super) async fn ask<T, E: From<CommandError>>(
+        &self,
+        work: impl FnOnce(Reply<T, E>) -> Work,
+    ) -> Result<T, E> {
         let (reply, answer) = oneshot::channel();
         self.queue.try_send(work(reply)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => CommandError::Overloaded,

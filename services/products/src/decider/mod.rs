@@ -16,6 +16,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod words;
 
 use std::sync::Arc;
 
@@ -24,10 +25,7 @@ use holdfast_service::{Clock, Steps};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub use command::{
-    Adjust, Answered, CommandError, Create, Edit, HttpHeld, HttpHold, Idempotent, ParkedError, Render,
-    Replayed,
-};
+pub use command::{Adjust, Answered, CommandError, Create, Edit, HttpHeld, HttpHold, Idempotent, Render};
 pub use handle::Decider;
 
 use self::handle::Work;
@@ -108,11 +106,11 @@ impl Writer {
                     let done = self.batch(&records, advances).await;
                     let _ = reply.send(done);
                 }
-                Work::Replay(id, reply) => {
-                    let _ = reply.send(self.replay(id).await);
+                Work::Replay(id, mode, reply) => {
+                    let _ = reply.send(self.replay(id, mode).await);
                 }
-                Work::Discard(id, reply) => {
-                    let _ = reply.send(self.discard(id).await);
+                Work::Discard(id, mode, reply) => {
+                    let _ = reply.send(self.discard(id, mode).await);
                 }
                 Work::Reserve(hold, reply) => {
                     let result = self.http_reserve(&hold, &mut pending).await;

@@ -2,131 +2,222 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use holdfast_bus::PRODUCTS_GROUP;
 use holdfast_contract::event::Event;
 use holdfast_contract::{OrderId, ReservationId, Topic};
+use holdfast_service::operator::{
+    DeadLetterError, DeadLetters, Effect, Mode, Outcome, Stuck, queue_of, still_parked,
+};
+use holdfast_service::telemetry::chain;
 use holdfast_storage::{Parked, ParkedId, StoreError};
 
-use super::Writer;
-use super::batch::{Decisions, cause, conclude, decide, prepare};
-use super::command::{CommandError, ParkedError, Replayed};
+use super::batch::{Decisions, cause, conclude, decide, prepare, reservation_of};
+use super::command::CommandError;
+use super::handle::{Decider, Work};
 use super::state::State;
-use super::steps;
+use super::{Writer, steps, words};
 use crate::domain::Origin;
 use crate::store::{CommitError, StockCommit};
 
-/// Parked messages read at once.
-const PAGE: usize = 500;
+#[async_trait]
+impl DeadLetters for Decider {
+    async fn replay(&self, id: ParkedId, mode: Mode) -> Result<Outcome, DeadLetterError> {
+        self.ask(|reply| Work::Replay(id, mode, reply)).await
+    }
 
-impl From<CommitError> for ParkedError {
-    fn from(error: CommitError) -> Self {
+    async fn discard(&self, id: ParkedId, mode: Mode) -> Result<Outcome, DeadLetterError> {
+        self.ask(|reply| Work::Discard(id, mode, reply)).await
+    }
+}
+
+impl From<CommandError> for DeadLetterError {
+    fn from(error: CommandError) -> Self {
         match error {
-            CommitError::AlreadyUnparked => Self::NotParked,
-            CommitError::Store(error) => error.into(),
-            other @ (CommitError::Stale(_) | CommitError::TurnLost) => {
-                CommandError::Unavailable(other.to_string()).into()
-            }
+            CommandError::Overloaded => Self::Overloaded,
+            CommandError::Unavailable(why) => StoreError::Unavailable(why).into(),
+            CommandError::Inconsistent(why) => StoreError::Inconsistent(why).into(),
+            // Nothing here is refused.
+            CommandError::Refused(refusal) => StoreError::Inconsistent(refusal.to_string()).into(),
         }
     }
 }
 
-impl From<StoreError> for ParkedError {
-    fn from(error: StoreError) -> Self {
-        Self::Failed(error.into())
+/// Messages that were decided and are not committed.
+struct Rerun {
+    state: State,
+    commit: StockCommit,
+    decisions: Decisions,
+    /// What is parked no more once it is committed.
+    done: Vec<(Topic, Option<Bytes>)>,
+}
+
+impl Rerun {
+    fn of(state: State) -> Self {
+        let (commit, decisions) = (StockCommit::default(), Decisions::default());
+        Self { state, commit, decisions, done: Vec::new() }
+    }
+
+    fn unpark(&mut self, message: &Parked) {
+        self.commit.unpark.push(message.id);
+        self.done.push((message.record.topic, message.order.clone()));
     }
 }
 
 impl Writer {
-    /// The message and all of its order in its topic, in the order they were parked in; alone if it names no order.
-    async fn company_of(&self, id: ParkedId) -> Result<(Parked, Vec<Parked>), ParkedError> {
-        let first = Some(ParkedId(id.0 - 1));
-        let found = self.store.parked(PRODUCTS_GROUP, first, 1).await?;
-        let message = found.into_iter().find(|p| p.id == id).ok_or(ParkedError::NotParked)?;
-        let Some(order) = message.order.clone() else { return Ok((message.clone(), vec![message])) };
-        let mut company = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self.store.parked(PRODUCTS_GROUP, after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.id);
-            let same =
-                |p: &Parked| p.order.as_ref() == Some(&order) && p.record.topic == message.record.topic;
-            company.extend(page.into_iter().filter(same));
+    pub(super) async fn replay(&mut self, id: ParkedId, mode: Mode) -> Result<Outcome, DeadLetterError> {
+        let queue = queue_of(self.store.as_ref(), PRODUCTS_GROUP, id).await?;
+        let Some(first) = queue.first().cloned() else { return Err(DeadLetterError::NotFound(id)) };
+        let mut outcome = Outcome::default();
+        let mut rerun = Rerun::of(self.state_for(mode).await?);
+        self.run_again(&mut rerun, queue, &mut outcome).await?;
+        if mode == Mode::DryRun {
+            return Ok(outcome);
         }
-        Ok((message, company))
-    }
-
-    pub(super) async fn replay(&mut self, id: ParkedId) -> Result<Replayed, ParkedError> {
-        let at = self.now();
-        let (_, company) = self.company_of(id).await?;
-        let mut commit = StockCommit::default();
-        let mut events = Vec::new();
-        let mut done = Vec::new();
-        let mut stuck = None;
-        for parked in &company {
-            match Event::decode(parked.record.topic, &parked.record.payload) {
-                Ok(Some(event)) => events.push((parked.record.clone(), event)),
-                // From a newer writer: passed over, as it would have been the first time.
-                Ok(None) => {}
-                Err(error) => {
-                    commit.attempted.push(parked.id);
-                    stuck = Some(holdfast_service::telemetry::chain(&error));
-                    break;
-                }
+        self.conclude_rerun(rerun).await.map_err(|error| failed(id, error))?;
+        match outcome.stuck {
+            Some(Stuck { error, .. }) if outcome.replayed.is_empty() => {
+                let attempts = first.attempts.saturating_add(1);
+                Err(DeadLetterError::StillPoison { error, attempts })
             }
-            commit.unpark.push(parked.id);
-            done.push((parked.record.topic, parked.order.clone()));
+            Some(_) => Ok(outcome),
+            None => Ok(self.follow(&first, outcome).await),
         }
-        let mut state = self.take_state().await?;
-        let mut decisions = prepare(&mut state, self.store.as_ref(), &events).await?;
-        for (record, event) in &events {
-            decide(&mut state, &mut decisions, record, event, at, &mut commit).map_err(StoreError::from)?;
-        }
-        state.settle(&mut commit, at);
-        self.conclude_parked(state, commit, &done).await?;
-        Ok(Replayed { replayed: done.len(), stuck })
     }
 
-    pub(super) async fn discard(&mut self, id: ParkedId) -> Result<Replayed, ParkedError> {
-        let at = self.now();
-        let (message, company) = self.company_of(id).await?;
+    pub(super) async fn discard(&mut self, id: ParkedId, mode: Mode) -> Result<Outcome, DeadLetterError> {
+        let mut queue = queue_of(self.store.as_ref(), PRODUCTS_GROUP, id).await?;
+        let first = queue.remove(0);
+        let mut rerun = Rerun::of(self.state_for(mode).await?);
+        rerun.unpark(&first);
+        let effect = self.give_up(&mut rerun, &first).await?;
+        let discarded = Some(Effect { effect, message: first.clone() });
+        let mut outcome = Outcome { discarded, ..Outcome::default() };
+        if mode == Mode::DryRun {
+            self.run_again(&mut rerun, queue, &mut outcome).await?;
+            return Ok(outcome);
+        }
+        self.conclude_rerun(rerun).await.map_err(|error| failed(id, error))?;
+        Ok(self.follow(&first, outcome).await)
+    }
+
+    /// What the decider has at hand, or for a dry run what is stored: what it does to that is thrown away.
+    async fn state_for(&mut self, mode: Mode) -> Result<State, StoreError> {
+        match mode {
+            Mode::Real => self.take_state().await,
+            Mode::DryRun => State::load(self.store.as_ref()).await,
+        }
+    }
+
+    /// Decides that a message is never processed: a request for stock that is not decided yet is rejected.
+    async fn give_up(&self, rerun: &mut Rerun, message: &Parked) -> Result<String, StoreError> {
         let record = &message.record;
         let order =
             message.order.as_deref().and_then(|key| std::str::from_utf8(key).ok()?.parse::<OrderId>().ok());
-        let mut commit = StockCommit { unpark: vec![id], ..Default::default() };
-        let mut state = self.take_state().await?;
-        if let (Topic::InventoryReserve, Some(order)) = (record.topic, order) {
-            let reservation = ReservationId::from(order);
-            let mut decisions = Decisions::default();
-            for decision in self.store.decisions(vec![reservation]).await? {
-                decisions.insert(decision.id, decision);
-            }
-            let origin = Origin { cause: cause(record), at };
-            let outcome = state.desk.give_up(reservation, decisions.get(&reservation), &origin);
-            conclude(&mut state, &mut decisions, outcome, record.traceparent.as_ref(), &mut commit);
+        let (Topic::InventoryReserve, Some(order)) = (record.topic, order) else {
+            return Ok(words::removed(message));
+        };
+        let reservation = ReservationId::from(order);
+        for decision in self.store.decisions(vec![reservation]).await? {
+            rerun.decisions.insert(decision.id, decision);
         }
-        self.conclude_parked(state, commit, &[(record.topic, message.order.clone())]).await?;
-        match &company[..] {
-            // It was what the others waited for. It is gone whatever becomes of them.
-            [first, next, ..] if first.id == id => Ok(self.replay(next.id).await.unwrap_or_else(|error| {
-                Replayed { replayed: 0, stuck: Some(holdfast_service::telemetry::chain(&error)) }
-            })),
-            _ => Ok(Replayed { replayed: 0, stuck: None }),
-        }
+        let prior = rerun.decisions.get(&reservation).cloned();
+        let origin = Origin { cause: cause(record), at: self.now() };
+        let outcome = rerun.state.desk.give_up(reservation, prior.as_ref(), &origin);
+        let Rerun { state, commit, decisions, .. } = rerun;
+        conclude(state, decisions, outcome, record.traceparent.as_ref(), commit);
+        Ok(words::given_up(order, prior.as_deref()))
     }
 
-    async fn conclude_parked(
-        &mut self,
-        mut state: State,
-        commit: StockCommit,
-        done: &[(Topic, Option<Bytes>)],
-    ) -> Result<(), ParkedError> {
+    /// Decides messages in order, up to the first that still cannot be read.
+    async fn run_again(
+        &self,
+        rerun: &mut Rerun,
+        queue: Vec<Parked>,
+        outcome: &mut Outcome,
+    ) -> Result<(), StoreError> {
+        let at = self.now();
+        let mut readable = Vec::new();
+        for message in queue {
+            match Event::decode(message.record.topic, &message.record.payload) {
+                Ok(event) => {
+                    rerun.unpark(&message);
+                    readable.push((message, event));
+                }
+                Err(error) => {
+                    rerun.commit.attempted.push(message.id);
+                    outcome.stuck = Some(Stuck { message, error: chain(&error) });
+                    break;
+                }
+            }
+        }
+        let events: Vec<_> = readable
+            .iter()
+            .filter_map(|(message, event)| Some((message.record.clone(), event.clone()?)))
+            .collect();
+        let Rerun { state, commit, decisions, .. } = rerun;
+        let stored = prepare(state, self.store.as_ref(), &events).await?;
+        // What was decided before in this run is newer than what is stored.
+        for (id, decision) in stored {
+            decisions.entry(id).or_insert(decision);
+        }
+        for (message, event) in readable {
+            // From a newer writer: passed over, as it would have been the first time.
+            let Some(event) = event else {
+                outcome.replayed.push(Effect { message, effect: words::UNKNOWN.to_owned() });
+                continue;
+            };
+            let before = commit.decisions.len();
+            decide(state, decisions, &message.record, &event, at, commit)?;
+            let decision = reservation_of(&event).and_then(|id| decisions.get(&id));
+            let fresh = commit.decisions.len() > before;
+            let effect = words::effect(&event, decision.map(|d| &**d), fresh);
+            outcome.replayed.push(Effect { message, effect });
+        }
+        Ok(())
+    }
+
+    /// Processes what was parked behind `gone`, up to the first that cannot be.
+    async fn follow(&mut self, gone: &Parked, mut outcome: Outcome) -> Outcome {
+        while outcome.stuck.is_none() {
+            // Read anew: another instance may have parked more of them, or replayed them too.
+            let queue = match still_parked(self.store.as_ref(), PRODUCTS_GROUP, gone).await {
+                Ok(queue) => queue,
+                Err(error) => {
+                    tracing::warn!("what is parked behind a message stays for now: {}", chain(&error));
+                    return outcome;
+                }
+            };
+            let Some(next) = queue.first().cloned() else { return outcome };
+            let mut round = Outcome::default();
+            match self.run_queue(queue, &mut round).await {
+                Ok(()) => {
+                    outcome.replayed.extend(round.replayed);
+                    outcome.stuck = round.stuck;
+                }
+                Err(DeadLetterError::NotFound(_)) => {}
+                Err(error) => outcome.stuck = Some(Stuck { message: next, error: chain(&error) }),
+            }
+        }
+        outcome
+    }
+
+    async fn run_queue(&mut self, queue: Vec<Parked>, outcome: &mut Outcome) -> Result<(), DeadLetterError> {
+        let first = queue.first().map_or(ParkedId(0), |message| message.id);
+        let mut rerun = Rerun::of(self.take_state().await?);
+        self.run_again(&mut rerun, queue, outcome).await?;
+        self.conclude_rerun(rerun).await.map_err(|error| failed(first, error))
+    }
+
+    async fn conclude_rerun(&mut self, rerun: Rerun) -> Result<(), CommitError> {
+        let Rerun { mut state, mut commit, done, .. } = rerun;
+        state.settle(&mut commit, self.now());
         let made: Vec<Arc<_>> = commit.decisions.clone();
         self.commit(commit).await?;
         for (topic, order) in done {
             if let Some(order) = order {
-                state.parked.removed(*topic, order);
+                state.parked.removed(topic, &order);
             }
         }
         state.rest();
@@ -135,5 +226,12 @@ impl Writer {
             steps::tell(&self.steps, &decision);
         }
         Ok(())
+    }
+}
+
+fn failed(id: ParkedId, error: CommitError) -> DeadLetterError {
+    match error {
+        CommitError::AlreadyUnparked => DeadLetterError::NotFound(id),
+        other => StoreError::from(other).into(),
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct State {
 }
 
 impl State {
-    async fn load(store: &dyn ProductStore) -> Result<Self, StoreError> {
+    pub(super) async fn load(store: &dyn ProductStore) -> Result<Self, StoreError> {
         let counters = store.counters().await?;
         let inbox: &dyn Inbox = store;
         let parked = ParkedOrders::load(inbox, PRODUCTS_GROUP).await?;

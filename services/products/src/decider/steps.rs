@@ -59,7 +59,7 @@ pub(super) fn tell(steps: &Steps, decision: &Decision) {
     }
 }
 
-fn why(rejected: &Rejected) -> String {
+pub(super) fn why(rejected: &Rejected) -> String {
     let short: Vec<_> = rejected
         .shortages
         .iter()

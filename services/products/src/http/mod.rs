@@ -119,6 +119,7 @@ mod tests {
         let mut documented: Vec<&str> =
             document.paths.paths.keys().map(String::as_str).filter(|p| p.starts_with("/api/")).collect();
         let mut routed: Vec<&str> = routes().into_iter().map(|(path, _)| path).collect();
+        routed.extend(holdfast_service::operator::ROUTES.iter().map(|(_, path)| *path));
         documented.sort_unstable();
         routed.sort_unstable();
         assert_eq!(documented, routed);

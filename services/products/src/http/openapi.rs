@@ -74,5 +74,8 @@ struct Document;
 
 /// The OpenAPI document of the service.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+    let mut document = Document::openapi().merge_from(holdfast_service::operator::openapi());
+    // The parts that every service has were made without it.
+    CommonErrors.modify(&mut document);
+    document
 }

@@ -167,7 +167,7 @@ impl Collections {
         }
         mongo.attempted(session, &prepared.attempted).await?;
         self.write_outgoing(session, prepared, count).await?;
-        mongo.park(session, &prepared.park).await?;
+        mongo.park::<Fault>(session, &prepared.park).await?;
         Ok(())
     }
 

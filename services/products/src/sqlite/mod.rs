@@ -12,9 +12,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use holdfast_contract::Topic;
 use holdfast_storage::sqlite::{Database, Options};
-use holdfast_storage::{Group, Inbox, Journal, Parked, ParkedId, Position, StoreError, TopicPartition};
+use holdfast_storage::{
+    Group, Inbox, Journal, Parked, ParkedFilter, ParkedId, Position, StoreError, TopicPartition,
+};
 
 use crate::store::{Turn, Turns};
 
@@ -80,6 +83,28 @@ impl Inbox for SqliteProducts {
         limit: usize,
     ) -> Result<Vec<Parked>, StoreError> {
         self.database.parked(group, after, limit).await
+    }
+
+    async fn parked_like(
+        &self,
+        group: Group,
+        filter: &ParkedFilter,
+        after: Option<ParkedId>,
+        limit: usize,
+    ) -> Result<Vec<Parked>, StoreError> {
+        self.database.parked_like(group, filter, after, limit).await
+    }
+
+    async fn parked_orders(
+        &self,
+        group: Group,
+        orders: Vec<(Topic, Bytes)>,
+    ) -> Result<Vec<(Topic, Bytes)>, StoreError> {
+        self.database.parked_orders(group, orders).await
+    }
+
+    async fn parked_counts(&self, group: Group) -> Result<Vec<(TopicPartition, u64)>, StoreError> {
+        self.database.parked_counts(group).await
     }
 }
 

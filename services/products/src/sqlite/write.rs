@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use holdfast_contract::Timestamp;
 use holdfast_storage::StoreError;
-use holdfast_storage::sqlite::{WriteTx, remove_parked};
+use holdfast_storage::sqlite::{WriteTx, count_attempts, remove_parked};
 use rusqlite::{Connection, params};
 
 use super::SqliteProducts;
@@ -89,12 +89,7 @@ fn rows(connection: &Connection, commit: &StockCommit) -> Result<(), StoreError>
     for record in &commit.idempotent {
         remember(connection, record)?;
     }
-    for id in &commit.attempted {
-        connection
-            .prepare_cached("UPDATE parked SET attempts = attempts + 1 WHERE id = ?1")?
-            .execute([id.0])?;
-    }
-    Ok(())
+    count_attempts(connection, &commit.attempted)
 }
 
 fn catalogue(connection: &Connection, change: &Catalogue) -> Result<(), StoreError> {

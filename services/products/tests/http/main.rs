@@ -6,6 +6,7 @@ mod bad_input;
 mod catalogue;
 mod document;
 mod ledger;
+mod operator;
 mod sample;
 mod service;
 mod stock;

@@ -4,18 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use holdfast_bus::worker::Handler;
+use holdfast_bus::{Bus, EmbeddedBus, PRODUCTS_GROUP};
 use holdfast_contract::event::{Body, Event, Line, ReserveRequest};
 use holdfast_contract::text::{Name, UserId};
 use holdfast_contract::{
     Currency, Decimal, LineId, OrderId, Partition, ProductId, Quantity, Timestamp, Topic,
 };
+use holdfast_products::consumer::StockHandler;
 use holdfast_products::decider::{self, Decider};
 use holdfast_products::http::{App, router};
 use holdfast_products::sqlite::SqliteProducts;
 use holdfast_service::http::{HttpOptions, finish};
+use holdfast_service::operator::{self, Operator};
 use holdfast_service::test_support::{TestClient, TestRequest, TestResponse};
 use holdfast_service::{Clock, KeySource, Lifecycle, ManualClock, SequentialKeys, Steps};
-use holdfast_storage::{Record, Seq};
+use holdfast_storage::sqlite::{Database, Migrations, Options};
+use holdfast_storage::{Outgoing, Record, Seq, StoreError};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +30,10 @@ pub(crate) struct Shop {
     pub(crate) client: TestClient,
     pub(crate) store: Arc<SqliteProducts>,
     pub(crate) decider: Decider,
+    /// What carries messages between the two.
+    pub(crate) bus: Arc<dyn Bus>,
+    /// What Orders would write to.
+    pub(crate) orders: Arc<Database>,
     _lifecycle: Lifecycle,
     clock: ManualClock,
     _folder: tempfile::TempDir,
@@ -41,8 +50,21 @@ impl Shop {
         lifecycle.spawn("decider", task.run(CancellationToken::new()));
         let keys: Arc<dyn KeySource> = Arc::new(SequentialKeys::new());
         let app = App { store: store.clone(), decider: decider.clone(), keys, currency: Currency::USD };
-        let client = TestClient::new(finish(router(app), HttpOptions::default()));
-        Self { client, store, decider, _lifecycle: lifecycle, clock, _folder: folder }
+        let none = Migrations { component: "test", steps: &[] };
+        let orders = Options::new(folder.path().join("orders.db"), none, Topic::FROM_ORDERS);
+        let orders = Arc::new(Database::open(&orders).unwrap());
+        let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::new(vec![orders.clone(), store.journal()]));
+        let operator = Operator {
+            service: "products",
+            group: PRODUCTS_GROUP,
+            consumes: Topic::TO_PRODUCTS,
+            bus: bus.clone(),
+            inbox: store.clone(),
+            dead_letters: Arc::new(decider.clone()),
+        };
+        let router = router(app).merge(operator::router(operator));
+        let client = TestClient::new(finish(router, HttpOptions::default()));
+        Self { client, store, decider, bus, orders, _lifecycle: lifecycle, clock, _folder: folder }
     }
 
     /// Adds a product and gives its id.
@@ -106,6 +128,24 @@ impl Shop {
                 None => return items,
             }
         }
+    }
+
+    /// Publishes anything as Orders does.
+    pub(crate) async fn publish(&self, topic: Topic, key: &str, payload: impl Into<Bytes>) {
+        let (key, payload, at) = (Bytes::from(key.to_owned()), payload.into(), self.clock.now());
+        let outgoing = Outgoing { topic, key, payload, at, traceparent: None };
+        self.orders
+            .write(move |tx| tx.append(outgoing).map(drop))
+            .await
+            .unwrap_or_else(|e: StoreError| panic!("{e}"));
+    }
+
+    /// Takes one batch in: whatever was published since.
+    pub(crate) async fn take(&self) {
+        let topics = Topic::TO_PRODUCTS;
+        let mut consumer = self.bus.subscribe(PRODUCTS_GROUP, topics, self.store.inbox()).await.unwrap();
+        let batch = consumer.poll(1_000).await.unwrap();
+        StockHandler::new(self.decider.clone()).handle(&batch).await.unwrap();
     }
 
     /// Has the decider take a request for stock, as it comes from the bus.

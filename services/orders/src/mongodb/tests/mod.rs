@@ -1,5 +1,6 @@
 //! The distributed back-end against the suites, and what is its own. Needs a server: says SKIPPED where there is none.
 
+mod abandoned;
 mod contention;
 mod faults;
 mod outbox;

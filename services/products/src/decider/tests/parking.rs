@@ -3,9 +3,9 @@
 use holdfast_contract::event::Body;
 use holdfast_contract::stock::RejectReason;
 use holdfast_contract::{OrderStatus, Topic};
-use holdfast_storage::ParkedId;
+use holdfast_service::operator::{DeadLetterError, DeadLetters, Mode};
+use holdfast_storage::{ParkedId, StoreError};
 
-use super::super::ParkedError;
 use super::rig::{Rig, order};
 
 #[tokio::test]
@@ -37,23 +37,28 @@ async fn invariant_8_replay_stops_at_what_is_still_poison_and_discarding_it_reje
     rig.reserve(2, &[(1, 1)]).await;
     rig.catch_up().await;
     let [first, second] = &rig.parked().await[..] else { panic!("two are parked") };
-    let replay = rig.decider.replay_parked(second.id).await.unwrap();
-    assert_eq!(replay.replayed, 0);
-    assert!(replay.stuck.is_some());
+    let replay = async |id| rig.decider.replay(id, Mode::Real).await;
+    let discard = async |id| rig.decider.discard(id, Mode::Real).await;
+    for refused in [replay(second.id).await, discard(second.id).await] {
+        assert!(matches!(refused, Err(DeadLetterError::Behind { first: before }) if before == first.id));
+    }
+    let refused = replay(first.id).await;
+    assert!(matches!(refused, Err(DeadLetterError::StillPoison { attempts: 1, .. })), "{refused:?}");
     assert_eq!(rig.parked().await[0].attempts, 1);
 
     // The one behind it is replayed at once, and finds the order decided.
-    let discarded = rig.decider.discard_parked(first.id).await.unwrap();
-    assert_eq!((discarded.replayed, discarded.stuck), (1, None));
+    let discarded = discard(first.id).await.unwrap();
+    assert_eq!((discarded.replayed.len(), discarded.stuck.is_some()), (1, false));
     let said = rig.said(Topic::InventoryRejected).await;
     assert_eq!(said[0].head.order_id, Some(order(2)));
     assert!(matches!(&said[0].body, Body::StockRejected(r) if r.reason == RejectReason::ProcessingFailed));
-    assert_eq!(rig.decider.replay_parked(second.id).await, Err(ParkedError::NotParked));
+    assert!(matches!(replay(second.id).await, Err(DeadLetterError::NotFound(_))));
     assert_eq!(rig.payloads(Topic::InventoryRejected).await.len(), 2);
     assert_eq!(rig.balances(1).await, (10, 0));
     assert!(rig.parked().await.is_empty());
-    assert_eq!(rig.decider.discard_parked(first.id).await, Err(ParkedError::NotParked));
-    assert_eq!(rig.decider.replay_parked(ParkedId(99)).await, Err(ParkedError::NotParked));
+    for gone in [discard(first.id).await, replay(ParkedId(99)).await] {
+        assert!(matches!(gone, Err(DeadLetterError::NotFound(_))));
+    }
     // Nothing is parked any more, so the order's messages pass again.
     rig.reserve(2, &[(1, 1)]).await;
     rig.catch_up().await;
@@ -71,7 +76,7 @@ async fn invariant_8_a_release_passes_a_parked_reserve_and_wins() {
     rig.catch_up().await;
     assert_eq!(rig.payloads(Topic::InventoryReleased).await.len(), 1);
     let parked = rig.parked().await;
-    assert_eq!(rig.decider.discard_parked(parked[0].id).await.unwrap().replayed, 1);
+    assert_eq!(rig.decider.discard(parked[0].id, Mode::Real).await.unwrap().replayed.len(), 1);
     assert_eq!(rig.balances(1).await, (10, 0));
     assert!(rig.said(Topic::InventoryRejected).await.is_empty());
     let said = rig.payloads(Topic::InventoryReleased).await;
@@ -91,7 +96,7 @@ async fn invariant_8_a_parked_shipment_does_not_stop_the_release() {
     rig.catch_up().await;
     assert_eq!(rig.balances(1).await, (10, 0));
     let parked = rig.parked().await;
-    assert_eq!(rig.decider.discard_parked(parked[0].id).await.unwrap().replayed, 1);
+    assert_eq!(rig.decider.discard(parked[0].id, Mode::Real).await.unwrap().replayed.len(), 1);
     assert_eq!(rig.balances(1).await, (10, 0));
     assert!(rig.parked().await.is_empty());
 }
@@ -107,12 +112,37 @@ async fn invariant_8_what_is_behind_a_discarded_message_goes_on_up_to_the_next_p
     rig.catch_up().await;
     let parked = rig.parked().await;
     assert_eq!(parked.len(), 4);
-    // One in the middle waits for nobody and nobody for it: nothing else moves.
-    assert_eq!(rig.decider.discard_parked(parked[1].id).await.unwrap().replayed, 0);
-    let discarded = rig.decider.discard_parked(parked[0].id).await.unwrap();
-    assert!(discarded.replayed == 0 && discarded.stuck.is_some(), "{discarded:?}");
+    let discard = async |id| rig.decider.discard(id, Mode::Real).await;
+    let discarded = discard(parked[0].id).await.unwrap();
+    assert_eq!((discarded.replayed.len(), discarded.stuck.unwrap().message.id), (1, parked[2].id));
     assert_eq!(rig.parked().await.len(), 2);
-    assert_eq!(rig.decider.discard_parked(parked[2].id).await.unwrap().replayed, 1);
+    assert_eq!(discard(parked[2].id).await.unwrap().replayed.len(), 1);
     assert!(rig.parked().await.is_empty());
+    rig.catch_up().await;
+}
+
+#[tokio::test]
+async fn nothing_is_forgotten_before_its_replay_is_durable() {
+    let mut rig = Rig::new().await;
+    rig.stock(1, 10).await;
+    rig.poison(Topic::InventoryReserve, 2).await;
+    rig.reserve(2, &[(1, 3)]).await;
+    rig.catch_up().await;
+    // As if this were the version that can read it.
+    let mended = rig.store.database().write(|tx| {
+        let good = "UPDATE parked SET payload = (SELECT payload FROM parked WHERE poison IS NULL)";
+        Ok::<_, StoreError>(tx.connection().execute_batch(good)?)
+    });
+    mended.await.unwrap();
+    let first = rig.parked().await[0].id;
+    rig.break_store(true).await;
+    let failed = rig.decider.replay(first, Mode::Real).await.unwrap_err();
+    assert!(matches!(failed, DeadLetterError::Store(_)), "{failed}");
+    let parked = rig.parked().await;
+    assert_eq!((parked.len(), parked[0].attempts), (2, 0), "a store that fails is no fault of the message");
+    rig.break_store(false).await;
+    assert_eq!(rig.decider.replay(first, Mode::Real).await.unwrap().replayed.len(), 2);
+    assert!(rig.parked().await.is_empty());
+    assert_eq!(rig.balances(1).await, (10, 3));
     rig.catch_up().await;
 }

@@ -1,4 +1,6 @@
-//! A cheap HTTP client: it shares the machine with what it measures, so what it costs is taken from the result.
+//! A cheap HTTP client. The bench shares the machine with what it measures, so what it costs is taken from the result.
+
+mod endpoint;
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -14,7 +16,8 @@ use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::net::TcpStream;
 
-use super::args::Endpoint;
+pub use endpoint::Endpoint;
+pub(crate) use endpoint::endpoint;
 
 /// Why a request got no answer.
 #[derive(Debug, Error)]

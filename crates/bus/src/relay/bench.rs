@@ -1,1 +1,0 @@
-//! Measures a relay against a bare producer.

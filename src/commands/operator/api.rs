@@ -1,0 +1,159 @@
+//! Calls of a running service.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::{Method, StatusCode, Uri};
+use serde_json::Value;
+use thiserror::Error;
+
+use super::ServiceName;
+use crate::client::{Answer, Client, ClientError, Endpoint};
+
+/// Longer than a service takes for a request at most.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Why a call has no result.
+#[derive(Debug, Error)]
+pub(crate) enum CallError {
+    /// Nobody answers.
+    #[error(
+        "the {service} service does not answer at {endpoint}: start it (`holdfast` runs both), or set {variable} or \
+         --{service}-url to where it is"
+    )]
+    Away {
+        service: &'static str,
+        endpoint: Endpoint,
+        variable: &'static str,
+        #[source]
+        source: Option<ClientError>,
+    },
+    /// It said no.
+    #[error("{message} ({code})")]
+    Refused { code: String, message: String, details: Value },
+    /// Something answers, but not as a service of Holdfast does.
+    #[error(
+        "what answers at {endpoint} is not the {service} service of this version (HTTP {status}); check {variable}"
+    )]
+    Stranger { service: &'static str, endpoint: Endpoint, variable: &'static str, status: StatusCode },
+}
+
+impl CallError {
+    /// The code of a refusal.
+    pub(crate) fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } => Some(code),
+            Self::Away { .. } | Self::Stranger { .. } => None,
+        }
+    }
+
+    /// Whether nobody answered: another service may, or the same one later.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(self, Self::Away { .. })
+    }
+}
+
+/// A running service.
+pub(crate) struct Service {
+    pub(crate) name: ServiceName,
+    endpoint: Endpoint,
+    client: Option<Client>,
+}
+
+impl Service {
+    /// Connects when it is asked for something.
+    pub(crate) fn new(name: ServiceName, endpoint: Endpoint) -> Self {
+        Self { name, endpoint, client: None }
+    }
+
+    /// Asks for `path`; gives the whole envelope.
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Value, CallError> {
+        self.call(Method::GET, path, Bytes::new()).await
+    }
+
+    /// Sends `body` to `path`; gives the whole envelope.
+    pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Result<Value, CallError> {
+        self.call(Method::POST, path, body.to_string().into()).await
+    }
+
+    /// Closes the connection: the service would, while a person thinks.
+    pub(crate) fn hang_up(&mut self) {
+        self.client = None;
+    }
+
+    async fn call(&mut self, method: Method, path: &str, body: Bytes) -> Result<Value, CallError> {
+        let answer = match tokio::time::timeout(PATIENCE, self.exchange(method, path, body)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return Err(self.away(Some(error))),
+            Err(_) => return Err(self.away(None)),
+        };
+        let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        match (&said["success"], said["code"].as_str()) {
+            (Value::Bool(true), _) => Ok(said),
+            // An older version, or the other service.
+            (Value::Bool(false), Some("ROUTE_NOT_FOUND")) => Err(self.stranger(answer.status)),
+            (Value::Bool(false), Some(code)) => Err(CallError::Refused {
+                code: code.to_owned(),
+                message: said["message"].as_str().unwrap_or_default().to_owned(),
+                details: said["details"].clone(),
+            }),
+            _ => Err(self.stranger(answer.status)),
+        }
+    }
+
+    async fn exchange(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
+        let uri: Uri = path.parse().unwrap_or_default();
+        // A connection that an error or a time limit has cut short is not used again.
+        let mut client = match self.client.take() {
+            Some(client) => client,
+            None => Client::connect(&self.endpoint).await?,
+        };
+        let answer = client.exchange(method, &uri, body).await?;
+        self.client = Some(client);
+        Ok(answer)
+    }
+
+    fn away(&self, source: Option<ClientError>) -> CallError {
+        CallError::Away {
+            service: self.name.as_str(),
+            endpoint: self.endpoint.clone(),
+            variable: self.name.variable(),
+            source,
+        }
+    }
+
+    fn stranger(&self, status: StatusCode) -> CallError {
+        CallError::Stranger {
+            service: self.name.as_str(),
+            endpoint: self.endpoint.clone(),
+            variable: self.name.variable(),
+            status,
+        }
+    }
+}
+
+/// Writes a text for a query string.
+pub(crate) fn encode(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_escaped_for_a_query() {
+        assert_eq!(encode("ORD-1.x_y~"), "ORD-1.x_y~");
+        assert_eq!(encode("a b&c=é/"), "a%20b%26c%3D%C3%A9%2F");
+    }
+}
