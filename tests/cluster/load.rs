@@ -1,6 +1,7 @@
 //! Clients that place orders, and cancel some, whatever happens to the services.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -26,7 +27,8 @@ struct Shared {
     /// Where the orders service can be reached; changes as instances come and go.
     addrs: Mutex<Vec<SocketAddr>>,
     stopped: (Mutex<bool>, Condvar),
-    thinks: Duration,
+    /// Microseconds.
+    thinks: AtomicU64,
 }
 
 impl Load {
@@ -47,7 +49,7 @@ impl Load {
             products,
             addrs: Mutex::default(),
             stopped: Default::default(),
-            thinks,
+            thinks: AtomicU64::default(),
         });
         let run = |seed| {
             let shared = Arc::clone(&shared);
@@ -55,8 +57,19 @@ impl Load {
         };
         let clients = (0..clients).map(|_| run(dice.roll(u64::MAX))).collect();
         let load = Self { shared, clients };
+        load.think(thinks);
         load.go_to(orders);
         load
+    }
+
+    fn think(&self, thinks: Duration) {
+        let micros = u64::try_from(thinks.as_micros()).unwrap();
+        self.shared.thinks.store(micros, Ordering::SeqCst);
+    }
+
+    /// No longer as fast as they are answered.
+    pub(crate) fn slow_down(&self) {
+        self.think(THINKS);
     }
 
     /// Where they go from now on.
@@ -119,8 +132,9 @@ impl Shared {
     fn client(&self, mut dice: Dice) {
         let mut connected: Option<Client> = None;
         let mut to_cancel: Option<String> = None;
-        let mut pause = self.thinks;
-        while self.wait(std::mem::replace(&mut pause, self.thinks)) {
+        let thinks = || Duration::from_micros(self.thinks.load(Ordering::SeqCst));
+        let mut pause = thinks();
+        while self.wait(std::mem::replace(&mut pause, thinks())) {
             let Some(client) = &mut connected else {
                 connected = self.connect(&mut dice);
                 if connected.is_none() {

@@ -72,12 +72,14 @@ fn two_instances_of_each_service_share_the_work() {
 #[test]
 fn a_killed_instance_is_taken_over_from() {
     let Some(mut twice) = twice() else { return };
-    let load = twice.load();
-    load.accept(100);
+    let all: Vec<&Instance> = twice.orders.iter().collect();
+    let load = Load::start_at_full_speed(CLIENTS, shop(&twice.products[0]), &all);
+    load.accept(200);
     load.go_to(&[&twice.orders[0]]);
     twice.orders.pop().unwrap().process.kill();
     twice.products.pop().unwrap().process.kill();
-    load.accept(100);
+    load.slow_down();
+    load.accept(50);
     twice.until_members(1);
     twice.end(load);
 }

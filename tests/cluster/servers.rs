@@ -1,6 +1,6 @@
 //! The servers: some that scenarios share, and some that they disturb in turns.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use holdfast_servers::{Kafka, Mongo, ServerError, or_skip, shared};
 
@@ -41,15 +41,23 @@ impl<T> std::ops::DerefMut for Turn<T> {
     }
 }
 
-fn turn<T>(server: &'static Mutex<Option<T>>) -> MutexGuard<'static, Option<T>> {
-    // What a scenario that failed has left is mended below.
-    server.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+/// Two, so that two scenarios can disturb one each.
+type Pool<T> = [Mutex<Option<T>>; 2];
+
+fn turn<T>(pool: &'static Pool<T>) -> MutexGuard<'static, Option<T>> {
+    let free = pool.iter().find_map(|server| match server.try_lock() {
+        Ok(turn) => Some(turn),
+        // What a scenario that failed has left is mended below.
+        Err(TryLockError::Poisoned(left)) => Some(left.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    });
+    free.unwrap_or_else(|| pool[0].lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// A broker to disturb. `None`: the test is skipped.
 pub(crate) fn kafka_to_disturb() -> Option<Turn<Kafka>> {
-    static KAFKA: Mutex<Option<Kafka>> = Mutex::new(None);
-    let mut turn = turn(&KAFKA);
+    static POOL: Pool<Kafka> = [const { Mutex::new(None) }; 2];
+    let mut turn = turn(&POOL);
     match &mut *turn {
         None => *turn = Some(or_skip(wait(Kafka::start()))?),
         Some(kafka) if kafka.is_running() => done(kafka.resume()),
@@ -60,8 +68,8 @@ pub(crate) fn kafka_to_disturb() -> Option<Turn<Kafka>> {
 
 /// A replica set to disturb. `None`: the test is skipped.
 pub(crate) fn mongo_to_disturb() -> Option<Turn<Mongo>> {
-    static MONGO: Mutex<Option<Mongo>> = Mutex::new(None);
-    let mut turn = turn(&MONGO);
+    static POOL: Pool<Mongo> = [const { Mutex::new(None) }; 2];
+    let mut turn = turn(&POOL);
     match &mut *turn {
         None => *turn = Some(or_skip(wait(Mongo::start()))?),
         Some(mongo) if mongo.is_running() => {

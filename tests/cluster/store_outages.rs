@@ -12,9 +12,10 @@ use crate::servers::{self, Turn, done};
 const CLIENTS: u64 = 4;
 
 /// Commands that the services send while they work.
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 9] = [
     "insert",
     "find",
+    "getMore",
     "update",
     "findAndModify",
     "aggregate",
@@ -22,6 +23,9 @@ const COMMANDS: [&str; 8] = [
     "commitTransaction",
     "abortTransaction",
 ];
+
+/// And when they start.
+const AT_THE_START: [&str; 3] = ["create", "createIndexes", "find"];
 
 /// A replica set to disturb, with the services on it, and clients.
 struct Disturbed {
@@ -101,25 +105,30 @@ fn a_database_that_hangs_is_said_and_waited_for() {
 /// Each command fails in each way that a server or a network can fail it.
 #[test]
 fn commands_that_fail_cost_no_order() {
-    let Some(mut it) = disturbed() else { return };
     const SHUTDOWN_IN_PROGRESS: i32 = 91;
     const NOT_PRIMARY: i32 = 10_107;
     const WRITE_CONFLICT: i32 = 112;
+    let Some(mut it) = disturbed() else { return };
     for command in COMMANDS {
         let fault = || Fault::on(&[command]).times(3);
         let ways = [
-            fault().error(SHUTDOWN_IN_PROGRESS).labels(&["RetryableWriteError"]),
             fault().error(NOT_PRIMARY),
             fault().error(WRITE_CONFLICT).labels(&["TransientTransactionError"]),
             fault().write_concern_error(SHUTDOWN_IN_PROGRESS),
             fault().close_connection(),
-            fault().block(Duration::from_millis(300)),
         ];
         for way in ways {
             done(it.mongo.fail_command(&way));
-            it.load.accept(8);
+            it.load.accept(4);
         }
     }
+    // All of them take long.
+    done(it.mongo.fail_command(&Fault::on(&COMMANDS).times(40).block(Duration::from_millis(100))));
+    it.load.accept(8);
+    done(it.mongo.fail_command(&Fault::on(&AT_THE_START).times(6).error(NOT_PRIMARY)));
+    let more = [Service::Orders, Service::Products].map(|service| it.deployment.launch(service));
+    more.iter().for_each(Instance::until_ready);
     done(it.mongo.heal());
-    it.end();
+    let [orders, products] = more;
+    it.deployment.end(it.load, vec![it.orders, orders], vec![it.products, products]);
 }

@@ -77,10 +77,10 @@ impl Running {
         let (lines, more) = &*self.heard.0;
         let quiet = |lines: &mut Vec<String>| !lines.iter().any(|l| l.contains(text));
         let (lines, _) = more.wait_timeout_while(lines.lock().unwrap(), PATIENCE, quiet).unwrap();
-        match lines.iter().find(|l| l.contains(text)) {
-            Some(line) => line.clone(),
-            None => panic!("never said {text:?}: {lines:#?}"),
-        }
+        let found = lines.iter().find(|l| l.contains(text)).cloned();
+        // Others go on listening, also after a failure.
+        drop(lines);
+        found.unwrap_or_else(|| panic!("never said {text:?}"))
     }
 
     /// The lines with `text` that it has said by now.
@@ -144,9 +144,10 @@ impl Drop for Running {
         let _ = self.child.wait();
         if std::thread::panicking() {
             // The end of its story is what one wants to see of a failure, but not what it tells of every order.
-            let lines = self.heard.0.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let words: Vec<&str> =
-                lines.iter().map(String::as_str).filter(|l| !l.contains(r#""target":"step""#)).collect();
+            let lines = self.heard.0.0.lock().unwrap();
+            let told =
+                |line: &&String| [r#""target":"step""#, "/health/ready"].iter().any(|t| line.contains(t));
+            let words: Vec<&str> = lines.iter().filter(|line| !told(line)).map(String::as_str).collect();
             let last = &words[words.len().saturating_sub(40)..];
             println!("--- the last words of process {}:\n{}", self.child.id(), last.join("\n"));
         }

@@ -311,7 +311,7 @@ impl Kafka {
     }
 }
 
-/// Small, quick to react, and made for one node.
+/// Small, quick to react, and made for one node. After a kill it may not come back before its session has run out.
 const SETTINGS: &str = "\
 process.roles=broker,controller
 node.id=1
@@ -320,6 +320,8 @@ inter.broker.listener.name=PLAINTEXT
 log.dirs=data
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=4000
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1

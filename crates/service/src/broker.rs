@@ -1,5 +1,6 @@
 //! A service's side of the broker: the bus over it, the relay of what the service sends, and whether both work.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use holdfast_bus::relay::{Relay, RelayOptions};
 use holdfast_bus::{Bus, KafkaBus, KafkaConfig, KafkaConfigError};
 use holdfast_contract::Topic;
 use holdfast_storage::Outbox;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -69,7 +71,7 @@ impl Broker {
     /// A producer for a service's records, which publishes nothing yet.
     pub fn sender(&self, name: &'static str, source: &'static str) -> Sender {
         let publisher = KafkaPublisher::new(self.bus.clone(), source, ProducerOptions::default());
-        Sender { name, broker: self.clone(), publisher: Arc::new(publisher) }
+        Sender { name, broker: self.clone(), publisher: Arc::new(publisher), duties: Arc::default() }
     }
 
     /// Whether the broker answers.
@@ -100,12 +102,16 @@ pub struct Sender {
     name: &'static str,
     broker: Broker,
     publisher: Arc<KafkaPublisher>,
+    duties: Arc<Duties>,
 }
 
+/// Whose the shards of the outbox were when the relay last tried to have them: true if its own.
+type Duties = Mutex<BTreeMap<u16, bool>>;
+
 impl Sender {
-    /// Whether it can publish.
+    /// Whether it can publish, or another instance does all of it.
     pub fn ready(&self) -> Arc<dyn ReadyCheck> {
-        Arc::new(SenderReady(self.publisher.state()))
+        Arc::new(SenderReady { state: self.publisher.state(), duties: self.duties.clone() })
     }
 
     /// Publishes what is in `outbox` until shutdown begins, and then for a moment longer; what is unsent by then stays
@@ -120,6 +126,10 @@ impl Sender {
             if !Topic::LIVE.contains(&record.topic) {
                 steps.say(|| format!("Published to Kafka topic '{}'", record.topic));
             }
+        }));
+        let duties = self.duties;
+        options.on_duty = Some(Arc::new(move |shard, ours| {
+            duties.lock().insert(shard, ours);
         }));
         let relay = Relay::new(outbox, self.publisher, options);
         for task in relay.tasks(&process.lifecycle.drain_token()) {
@@ -184,7 +194,18 @@ impl ReadyCheck for BrokerReady {
     }
 }
 
-struct SenderReady(watch::Receiver<ProducerState>);
+struct SenderReady {
+    state: watch::Receiver<ProducerState>,
+    duties: Arc<Duties>,
+}
+
+impl SenderReady {
+    /// Whether there is nothing to publish here, because other instances have all of it.
+    fn stands_by(&self) -> bool {
+        let duties = self.duties.lock();
+        !duties.is_empty() && duties.values().all(|ours| !ours)
+    }
+}
 
 impl fmt::Debug for SenderReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -199,7 +220,8 @@ impl ReadyCheck for SenderReady {
     }
 
     async fn check(&self) -> Result<(), String> {
-        match &*self.0.borrow() {
+        match &*self.state.borrow() {
+            _ if self.stands_by() => Ok(()),
             ProducerState::Connected => Ok(()),
             ProducerState::Connecting => Err("not connected to Kafka yet".to_owned()),
             ProducerState::Away(why) => Err(why.clone()),
@@ -229,5 +251,26 @@ impl ReadyCheck for BusReady {
 
     async fn check(&self) -> Result<(), String> {
         self.bus.bounds(self.topics).await.map(drop).map_err(|error| chain(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_has_nothing_to_publish_is_ready_whatever_its_producer_says() {
+        let (tell, state) = watch::channel(ProducerState::Connecting);
+        let ready = SenderReady { state, duties: Arc::default() };
+        assert!(ready.check().await.is_err(), "nobody has looked whose the shards are");
+        ready.duties.lock().extend([(0, false), (1, true)]);
+        assert!(ready.check().await.is_err(), "one is ours");
+        ready.duties.lock().insert(1, false);
+        assert_eq!(ready.check().await, Ok(()));
+        // It had a shard while the broker went away, and lost it.
+        tell.send_replace(ProducerState::Away("no broker".to_owned()));
+        assert_eq!(ready.check().await, Ok(()));
+        ready.duties.lock().insert(0, true);
+        assert_eq!(ready.check().await, Err("no broker".to_owned()));
     }
 }

@@ -31,6 +31,9 @@ pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// Is told of every record that the broker has taken.
 pub type OnPublished = Arc<dyn Fn(&Outgoing, &Sent) + Send + Sync>;
 
+/// Is told when the relay has got a shard of the outbox, and when another relay turns out to have it.
+pub type OnDuty = Arc<dyn Fn(u16, bool) + Send + Sync>;
+
 /// How a relay works.
 #[derive(Clone)]
 pub struct RelayOptions {
@@ -52,6 +55,8 @@ pub struct RelayOptions {
     pub now: Now,
     /// Told of every record, in the order of acknowledgements; must be quick.
     pub on_published: Option<OnPublished>,
+    /// Told whose a shard is, at each attempt to claim it. A failure in between changes nothing.
+    pub on_duty: Option<OnDuty>,
 }
 
 impl RelayOptions {
@@ -67,6 +72,7 @@ impl RelayOptions {
             stalled: Duration::from_secs(30),
             now,
             on_published: None,
+            on_duty: None,
         }
     }
 }

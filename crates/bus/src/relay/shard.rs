@@ -95,7 +95,11 @@ impl Shard {
 
     /// One claim and one producer, for as long as both last.
     async fn turn(&mut self, stop: &CancellationToken) -> Result<Ended, Failure> {
-        let Some(mut claim) = self.outbox.claim(self.shard).await? else { return Ok(Ended::NotOurs) };
+        let claimed = self.outbox.claim(self.shard).await?;
+        if let Some(on_duty) = &self.options.on_duty {
+            on_duty(self.shard, claimed.is_some());
+        }
+        let Some(mut claim) = claimed else { return Ok(Ended::NotOurs) };
         let claim = &mut *claim;
         let (publisher, outbox) = (self.publisher.clone(), self.outbox.clone());
         let open = publisher.open(outbox.incarnation(), outbox.topics());

@@ -238,7 +238,13 @@ async fn an_outage_of_any_length_is_waited_out_and_another_instance_may_try() {
 async fn a_relay_that_lost_its_claim_records_nothing_and_tries_again() {
     let (outbox, broker) = (MemoryOutbox::new(1, TOPICS, 1), FakeBroker::new(1, 3, 100));
     let stop = CancellationToken::new();
-    let running = relay(&outbox, &broker).run(stop.clone());
+    let whose = Arc::new(Mutex::new(Vec::new()));
+    let told = whose.clone();
+    let options = RelayOptions {
+        on_duty: Some(Arc::new(move |shard, ours| told.lock().push((shard, ours)))),
+        ..options()
+    };
+    let running = Relay::new(Arc::new(outbox.clone()), Arc::new(broker.clone()), options).run(stop.clone());
     let robbed = async {
         for n in 0..20 {
             outbox.append(vec![record(n % 3, n)]);
@@ -256,6 +262,8 @@ async fn a_relay_that_lost_its_claim_records_nothing_and_tries_again() {
     tokio::join!(running, robbed);
     // The other owner published nothing, so nothing is there twice.
     check(&broker.logs(), &FxHashSet::default(), "robbed");
+    let whose = whose.lock();
+    assert!(whose.contains(&(0, true)) && whose.contains(&(0, false)), "{whose:?}");
     assert_eq!(ids(&broker.logs()), numbers(20));
 }
 
