@@ -30,18 +30,7 @@ impl TransactionFault for Error {
 }
 
 /// A transaction and its repetitions, as a loop in the open: for work that borrows what it commits, of which no closure
-/// makes a future that can be sent.
-///
-/// ```ignore
-/// let mut transaction = Transaction::new(&mongo, "orders").await?;
-/// loop {
-///     transaction.begin().await?;
-///     let done = work(&mut transaction.session).await;
-///     if let Some(done) = transaction.end(done).await? {
-///         return Ok(done);
-///     }
-/// }
-/// ```
+/// makes a future that can be sent. Begin it, do the work through its session, and end it, until that gives something.
 pub struct Transaction {
     /// What the work is done through.
     pub session: ClientSession,

@@ -94,9 +94,11 @@ impl Writer {
             if work.is_alone() {
                 self.flush(&mut pending).await;
             }
-            if pending.is_empty()
+            // What is pending without a turn is only told: its commit has failed.
+            if (pending.is_empty() || !self.holds_turn())
                 && let Err(error) = self.hold_turn().await
             {
+                self.flush(&mut pending).await;
                 // It would be no different for the rest.
                 std::iter::once(work).chain(queued).for_each(|work| work.refuse(&error));
                 return;

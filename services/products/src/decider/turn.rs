@@ -80,23 +80,25 @@ impl Writer {
         Ok(())
     }
 
+    /// Whether there is a turn to commit in.
+    pub(super) fn holds_turn(&self) -> bool {
+        self.turn.held.is_some()
+    }
+
     /// Commits what was decided in this turn.
     ///
     /// # Errors
     /// As the store's: what is at hand must be dropped.
     pub(super) async fn commit(&mut self, mut commit: StockCommit) -> Result<(), CommitError> {
-        let turn = self.turn.held.as_ref().map(|held| held.turn);
-        let until = turn.and_then(until);
-        commit.turn = turn;
-        let touches = !commit.is_empty();
+        if commit.is_empty() {
+            return Ok(());
+        }
+        let Some(held) = &mut self.turn.held else { return Err(CommitError::TurnLost) };
+        let until = until(held.turn);
+        commit.turn = Some(held.turn);
         let done = self.store.commit(commit).await;
         match &done {
-            Ok(()) if touches => {
-                if let Some(held) = &mut self.turn.held {
-                    held.until = until;
-                }
-            }
-            Ok(()) => {}
+            Ok(()) => held.until = until,
             // It may have taken effect all the same. The turn is taken again, so that what is read then shows it.
             Err(_) => self.turn.held = None,
         }

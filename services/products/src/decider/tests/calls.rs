@@ -214,6 +214,34 @@ async fn a_commit_that_fails_leaves_nothing_and_the_same_again_succeeds() {
     assert!(crate::audit::audit(&rig.store).await.unwrap().is_clean());
 }
 
+/// All of them wait together: the second has the first one's commit made, which fails, and the third goes on.
+#[tokio::test]
+async fn a_call_after_a_commit_that_failed_is_decided_anew() {
+    let rig = Rig::new().await;
+    rig.stock(1, 10).await;
+    rig.stock(2, 10).await;
+    let sql =
+        "CREATE TRIGGER broken BEFORE INSERT ON movements WHEN new.product = x'010101010101010101010101'
+               BEGIN SELECT RAISE(ABORT, 'injected'); END;";
+    let broken = rig
+        .store
+        .database()
+        .write(move |tx| Ok::<_, holdfast_storage::StoreError>(tx.connection().execute_batch(sql)?));
+    broken.await.unwrap();
+    let with_sku = ProductDetails { sku: Some("SKU-1".parse().unwrap()), ..details("Lamp") };
+    let create = Create { id: product(3), details: with_sku, on_hand: 1 };
+    let (first, second, third) = tokio::join!(
+        rig.decider.reserve(http(1, "till-1", 1)),
+        rig.decider.create(create, None),
+        rig.decider.reserve(http(2, "till-3", 1)),
+    );
+    assert!(matches!(first, Err(CommandError::Inconsistent(_))), "{first:?}");
+    assert!(matches!(second, Err(CommandError::Unavailable(_))), "{second:?}");
+    assert_eq!(third.unwrap().new_stock, 9);
+    assert_eq!((rig.balances(1).await, rig.balances(2).await), ((10, 0), (10, 1)));
+    assert!(crate::audit::audit(&rig.store).await.unwrap().is_clean());
+}
+
 #[tokio::test]
 async fn what_a_client_was_told_is_there_after_a_restart() {
     let mut rig = Rig::new().await;
