@@ -31,6 +31,8 @@ const COPIES: u64 = 0;
 const RECORDS_OF_AN_ORDER: usize = 3;
 /// Orders marked by one command.
 const MARKED_AT_ONCE: usize = 1_000;
+/// Pages of orders read one behind the other before the oldest are looked at again.
+const PAGES: u32 = 8;
 /// How often marking looks again at orders that are not as they were.
 const ATTEMPTS: usize = 8;
 /// How often the owner of a claim says that it lives.
@@ -88,6 +90,7 @@ impl MongoOrders {
             fence: document.get_i64("fence").map_err(|e| inconsistent(&e))?,
             renewed: Instant::now(),
             given: FxHashMap::default(),
+            page: Page::default(),
             copies_given: -1,
             reached: read_reached(&document)?,
         }))
@@ -103,8 +106,19 @@ pub(super) struct MongoClaim {
     renewed: Instant,
     /// The number after the last record given, of orders of which some that were given are not recorded as sent.
     given: FxHashMap<i64, u64>,
+    /// Where the next page of orders begins. Those in flight are before it, so that a backlog is not read over and over.
+    page: Page,
     copies_given: i64,
     reached: FxHashMap<TopicPartition, Position>,
+}
+
+/// A place in the orders of a shard.
+#[derive(Clone, Copy, Default)]
+struct Page {
+    /// The order before it; 0 at the beginning.
+    after: i64,
+    /// Pages since the beginning.
+    number: u32,
 }
 
 /// Records of one order, in their order.
@@ -141,14 +155,26 @@ impl MongoClaim {
         Ok(())
     }
 
-    /// The oldest orders of the shard with records that were not given, up to `count`.
-    async fn orders_to_give(&self, count: usize) -> Result<Vec<i64>, StoreError> {
+    /// Up to `count` orders of the shard with records that were not given, about the oldest first.
+    async fn orders_to_give(&mut self, count: usize) -> Result<Vec<i64>, StoreError> {
+        let ids = self.orders_after(self.page.after, count).await?;
+        let full = ids.len() >= count;
+        if full && self.page.number + 1 < PAGES {
+            self.page = Page { after: ids.last().copied().unwrap_or(0), number: self.page.number + 1 };
+            return Ok(ids);
+        }
+        let page = std::mem::take(&mut self.page);
+        // An older order may have got another record meanwhile.
+        if full || page.number == 0 { Ok(ids) } else { self.orders_after(0, count).await }
+    }
+
+    async fn orders_after(&self, after: i64, count: usize) -> Result<Vec<i64>, StoreError> {
         // Answered by the partial index alone; orders in flight are passed over here, which costs a few bytes each.
         let limit = i64::try_from(count + self.given.len()).unwrap_or(i64::MAX);
         let find = self
             .collections
             .orders
-            .find(doc! { "unsent": self.shard })
+            .find(doc! { "unsent": self.shard, "_id": { "$gt": after } })
             .sort(doc! { "_id": 1 })
             .projection(doc! { "_id": 1, "records": 1 })
             .hint(mongodb::options::Hint::Name(super::schema::UNSENT.to_owned()))
@@ -460,6 +486,7 @@ impl Claim for MongoClaim {
 
     fn rewind(&mut self) {
         self.given.clear();
+        self.page = Page::default();
         self.copies_given = -1;
     }
 }
