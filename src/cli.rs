@@ -34,8 +34,9 @@ Examples:
   holdfast dlq discard products-3                 give it up; those behind it follow
   holdfast dlq replay --all --topic inventory.reserve
 
-docs/dead-letters.md says what to do when a message is parked. Ends with 0 if everything was done, with 1 if something
-stays parked or a service does not answer.";
+docs/dead-letters.md says what to do when a message is parked.
+Ends with 0 if everything was done, with 1 if something stays parked or a service
+does not answer.";
 
 const TOPICS_EXAMPLES: &str = "\
 Examples:
@@ -45,8 +46,9 @@ Examples:
   holdfast topics tail inventory.rejected --key ORD-0C5T8GK2M9QRS";
 
 const GROUPS_EXAMPLES: &str = "\
-Positions are those of the services' databases, which move with the effects. With Kafka, kafka-consumer-groups --describe
-shows what the broker was told of them, a little later.";
+Positions are those of the services' databases, which move with the effects.
+With Kafka, `kafka-consumer-groups --describe` shows what the broker was told of them,
+a little later.";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -45,6 +45,9 @@ impl ParkedOrders {
     pub async fn among(inbox: &dyn Inbox, group: Group, records: &[Arc<Record>]) -> Result<Self, StoreError> {
         let orders: FxHashSet<(Topic, Bytes)> =
             records.iter().filter_map(|record| Some((record.topic, order_of(record)?))).collect();
+        if orders.is_empty() {
+            return Ok(Self::default());
+        }
         let found = inbox.parked_orders(group, orders.into_iter().collect()).await?;
         Ok(Self(found.into_iter().map(|order| (order, 1)).collect()))
     }

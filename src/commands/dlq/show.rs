@@ -4,32 +4,54 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use holdfast_service::operator::DeadLetterId;
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{LETTERS, owner};
-use crate::commands::operator::{ServiceArgs, complain, print_json, text};
+use crate::commands::operator::{ServiceArgs, complain, pretty, text};
+
+/// The answer, with what must be shown as it came.
+#[derive(Deserialize)]
+struct Answer {
+    data: Box<RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Data {
+    dead_letter: Letter,
+}
+
+#[derive(Deserialize)]
+struct Letter {
+    payload: Box<RawValue>,
+}
 
 pub(super) async fn run(
     services: &ServiceArgs,
     id: &DeadLetterId,
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<ExitCode> {
-    let answer = match owner(services, id)?.get(&format!("{LETTERS}/{id}")).await {
+    let answer: Answer = match owner(services, id)?.get_as(&format!("{LETTERS}/{id}")).await {
         Ok(answer) => answer,
         Err(error) => {
             complain(&error);
             return Ok(ExitCode::FAILURE);
         }
     };
+    let data = answer.data.get();
     if services.json {
-        print_json(out, &answer["data"])?;
+        writeln!(out, "{}", pretty(data))?;
     } else {
-        print(out, &answer["data"]["deadLetter"])?;
+        let fields: Value = serde_json::from_str(data)?;
+        let Data { dead_letter: Letter { payload } } = serde_json::from_str(data)?;
+        print(out, &fields["deadLetter"], payload.get())?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(out: &mut dyn Write, letter: &Value) -> std::io::Result<()> {
+fn print(out: &mut dyn Write, letter: &Value, payload: &str) -> std::io::Result<()> {
     let mut line = |name: &str, value: String| match value.is_empty() {
         true => Ok(()),
         false => writeln!(out, "{name:<12} {value}"),
@@ -71,7 +93,7 @@ fn print(out: &mut dyn Write, letter: &Value) -> std::io::Result<()> {
     let encoding = text(&letter["payloadEncoding"]);
     writeln!(out, "Payload ({encoding}):")?;
     match encoding.as_str() {
-        "json" => writeln!(out, "{:#}", letter["payload"]),
+        "json" => writeln!(out, "{}", pretty(payload)),
         _ => writeln!(out, "{}", text(&letter["payload"])),
     }
 }

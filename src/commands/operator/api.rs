@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode, Uri};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -68,12 +69,18 @@ impl Service {
 
     /// Asks for `path`; gives the whole envelope.
     pub(crate) async fn get(&mut self, path: &str) -> Result<Value, CallError> {
-        self.call(Method::GET, path, Bytes::new()).await
+        Ok(self.call(Method::GET, path, Bytes::new()).await?.0)
+    }
+
+    /// As [`Service::get`], read as a `T`: for parts that must be shown byte by byte as they came.
+    pub(crate) async fn get_as<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, CallError> {
+        let (_, body) = self.call(Method::GET, path, Bytes::new()).await?;
+        serde_json::from_slice(&body).map_err(|_| self.stranger(StatusCode::OK))
     }
 
     /// Sends `body` to `path`; gives the whole envelope.
     pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Result<Value, CallError> {
-        self.call(Method::POST, path, body.to_string().into()).await
+        Ok(self.call(Method::POST, path, body.to_string().into()).await?.0)
     }
 
     /// Closes the connection: the service would, while a person thinks.
@@ -81,7 +88,7 @@ impl Service {
         self.client = None;
     }
 
-    async fn call(&mut self, method: Method, path: &str, body: Bytes) -> Result<Value, CallError> {
+    async fn call(&mut self, method: Method, path: &str, body: Bytes) -> Result<(Value, Bytes), CallError> {
         let answer = match tokio::time::timeout(PATIENCE, self.exchange(method, path, body)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(self.away(Some(error))),
@@ -89,7 +96,7 @@ impl Service {
         };
         let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         match (&said["success"], said["code"].as_str()) {
-            (Value::Bool(true), _) => Ok(said),
+            (Value::Bool(true), _) => Ok((said, answer.body)),
             // An older version, or the other service.
             (Value::Bool(false), Some("ROUTE_NOT_FOUND")) => Err(self.stranger(answer.status)),
             (Value::Bool(false), Some(code)) => Err(CallError::Refused {

@@ -1,6 +1,7 @@
 //! What the operator's commands have in common: where the services are, and what to do when one is not there.
 
 mod api;
+mod raw;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 pub(crate) use self::api::{CallError, Service, encode};
+pub(crate) use self::raw::{one_line, pretty};
 use crate::client::{Endpoint, endpoint};
 
 /// A service of Holdfast.

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::operator::{
@@ -79,13 +80,13 @@ pub async fn run(args: TopicsArgs, out: &mut (dyn Write + Send)) -> anyhow::Resu
 /// Why a command ends early.
 #[derive(Debug)]
 enum Stop {
-    Call(CallError),
+    Call(Box<CallError>),
     Output(std::io::Error),
 }
 
 impl From<CallError> for Stop {
     fn from(error: CallError) -> Self {
-        Self::Call(error)
+        Self::Call(Box::new(error))
     }
 }
 
@@ -96,13 +97,13 @@ impl From<std::io::Error> for Stop {
 }
 
 /// Asks the first service that is there: all see the same topics.
-async fn ask(services: &ServiceArgs, path: &str) -> Result<(Service, Value), CallError> {
+async fn ask_as<T: DeserializeOwned>(services: &ServiceArgs, path: &str) -> Result<(Service, T), CallError> {
     let mut orders = services.service(ServiceName::Orders);
-    match orders.get(path).await {
+    match orders.get_as(path).await {
         Ok(answer) => Ok((orders, answer)),
         Err(error) if error.is_away() => {
             let mut products = services.service(ServiceName::Products);
-            match products.get(path).await {
+            match products.get_as(path).await {
                 Ok(answer) => Ok((products, answer)),
                 // Neither: what to do about the first is as good as about the second.
                 Err(other) if other.is_away() => Err(error),
@@ -114,7 +115,7 @@ async fn ask(services: &ServiceArgs, path: &str) -> Result<(Service, Value), Cal
 }
 
 async fn list(services: &ServiceArgs, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
-    let (_, answer) = ask(services, TOPICS).await?;
+    let (_, answer): (_, Value) = ask_as(services, TOPICS).await?;
     let topics = &answer["data"]["topics"];
     if services.json {
         return Ok(print_json(out, &json!({ "topics": topics }))?);
@@ -132,7 +133,7 @@ async fn list(services: &ServiceArgs, out: &mut (dyn Write + Send)) -> Result<()
 }
 
 async fn show(services: &ServiceArgs, topic: &str, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
-    let (_, answer) = ask(services, &format!("{TOPICS}/{}", encode(topic))).await?;
+    let (_, answer): (_, Value) = ask_as(services, &format!("{TOPICS}/{}", encode(topic))).await?;
     let topic = &answer["data"]["topic"];
     if services.json {
         return Ok(print_json(out, &json!({ "topic": topic }))?);

@@ -1,13 +1,16 @@
 //! `holdfast topics tail`.
 
+use std::fmt;
 use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
 use holdfast_contract::{OrderId, OrderNumber};
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::{Service, ServiceArgs, Stop, TOPICS, ask, complain, encode, entries, text};
+use super::{Service, ServiceArgs, Stop, TOPICS, ask_as, complain, encode};
+use crate::commands::operator::{CallError, one_line};
 
 /// Seconds that the service waits for a message before it answers that there is none.
 const WAIT: u16 = 20;
@@ -50,6 +53,59 @@ pub struct TailArgs {
     pub grep: Option<String>,
 }
 
+/// A page, with the messages as they came.
+#[derive(Deserialize)]
+struct Page {
+    data: Messages,
+    meta: Meta,
+}
+
+#[derive(Deserialize)]
+struct Messages {
+    messages: Vec<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Meta {
+    next_cursor: Option<String>,
+    follow_cursor: Option<String>,
+}
+
+/// What is looked at of a message.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Message<'m> {
+    timestamp: String,
+    topic: String,
+    partition: u16,
+    offset: u64,
+    key: String,
+    event_type: Option<String>,
+    #[serde(borrow)]
+    payload: &'m RawValue,
+    payload_encoding: String,
+}
+
+impl Message<'_> {
+    /// The payload, on one line if it is JSON.
+    fn text(&self) -> String {
+        match self.payload_encoding.as_str() {
+            "json" => one_line(self.payload.get()),
+            _ => serde_json::from_str(self.payload.get()).unwrap_or_default(),
+        }
+    }
+}
+
+impl fmt::Display for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { timestamp, topic, partition, offset, .. } = self;
+        let key = if self.key.is_empty() { "-" } else { &self.key };
+        let kind = self.event_type.as_deref().unwrap_or("-");
+        write!(f, "{timestamp} {topic}/{partition}@{offset} {key} {kind} {}", self.text())
+    }
+}
+
 /// Which messages are printed, and how.
 struct Printer<'a> {
     json: bool,
@@ -60,28 +116,26 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
-    fn takes(&self, message: &Value) -> bool {
-        let has = |value: &Value, part: &str| text(value).to_lowercase().contains(part);
-        self.key.as_ref().is_none_or(|key| message["key"].as_str() == Some(key))
-            && self
-                .grep
-                .as_ref()
-                .is_none_or(|part| has(&message["payload"], part) || has(&message["key"], part))
+    fn takes(&self, message: &Message<'_>) -> bool {
+        let has = |text: &str, part: &str| text.to_lowercase().contains(part);
+        self.key.as_ref().is_none_or(|key| message.key == *key)
+            && self.grep.as_ref().is_none_or(|part| has(&message.text(), part) || has(&message.key, part))
     }
 
     /// Prints those that are asked for; says whether more are wanted.
-    fn print<'m>(&mut self, messages: impl Iterator<Item = &'m Value>) -> Result<bool, Stop> {
-        for message in messages {
+    fn print<'m>(&mut self, messages: impl Iterator<Item = &'m RawValue>) -> Result<bool, Stop> {
+        for raw in messages {
             if self.left == Some(0) {
                 break;
             }
-            if !self.takes(message) {
+            let message = read(raw)?;
+            if !self.takes(&message) {
                 continue;
             }
             if self.json {
-                writeln!(self.out, "{message}")?;
+                writeln!(self.out, "{}", one_line(raw.get()))?;
             } else {
-                writeln!(self.out, "{}", line(message))?;
+                writeln!(self.out, "{message}")?;
             }
             self.left = self.left.map(|left| left - 1);
         }
@@ -90,18 +144,8 @@ impl Printer<'_> {
     }
 }
 
-fn line(message: &Value) -> String {
-    let field = |name: &str| text(&message[name]);
-    format!(
-        "{} {}/{}@{} {} {} {}",
-        field("timestamp"),
-        field("topic"),
-        field("partition"),
-        field("offset"),
-        if message["key"] == "" { "-".to_owned() } else { field("key") },
-        message["eventType"].as_str().unwrap_or("-"),
-        field("payload"),
-    )
+fn read(raw: &RawValue) -> Result<Message<'_>, std::io::Error> {
+    Ok(serde_json::from_str(raw.get())?)
 }
 
 pub(super) async fn run(
@@ -128,26 +172,26 @@ async fn follow(services: &ServiceArgs, args: &TailArgs, mut printer: Printer<'_
         Some(partition) => format!("{base}&partition={partition}"),
         None => base,
     };
-    let (mut service, mut page) = if args.from_beginning {
-        ask(services, &format!("{base}&from=oldest")).await?
+    let (mut service, mut page): (_, Page) = if args.from_beginning {
+        ask_as(services, &format!("{base}&from=oldest")).await?
     } else {
-        let (mut service, first) = ask(services, &format!("{base}&from=newest")).await?;
-        let newest = newest(&mut service, &base, first.clone(), args.lines, &printer).await?;
-        if !printer.print(newest.iter().rev())? || args.no_follow {
+        let (mut service, first): (_, Page) = ask_as(services, &format!("{base}&from=newest")).await?;
+        let follow_cursor = first.meta.follow_cursor.clone();
+        let newest = newest(&mut service, &base, first, args.lines, &printer).await?;
+        if !printer.print(newest.iter().rev().map(|raw| &**raw))? || args.no_follow {
             return Ok(());
         }
-        let mut end = first;
-        end["data"]["messages"] = Value::Null;
-        (service, end)
+        let meta = Meta { next_cursor: None, follow_cursor };
+        (service, Page { data: Messages { messages: Vec::new() }, meta })
     };
     loop {
-        if !printer.print(entries(&page["data"]["messages"]).iter())? {
+        if !printer.print(page.data.messages.iter().map(|raw| &**raw))? {
             return Ok(());
         }
-        if args.no_follow && page["meta"]["nextCursor"].is_null() {
+        if args.no_follow && page.meta.next_cursor.is_none() {
             return Ok(());
         }
-        let Some(cursor) = page["meta"]["followCursor"].as_str().map(encode) else { return Ok(()) };
+        let Some(cursor) = page.meta.follow_cursor.as_deref().map(encode) else { return Ok(()) };
         let wait = if args.no_follow { 0 } else { WAIT };
         page = next(&mut service, &base, &cursor, wait).await?;
     }
@@ -157,33 +201,36 @@ async fn follow(services: &ServiceArgs, args: &TailArgs, mut printer: Printer<'_
 async fn newest(
     service: &mut Service,
     base: &str,
-    first: Value,
+    first: Page,
     count: usize,
     printer: &Printer<'_>,
-) -> Result<Vec<Value>, Stop> {
+) -> Result<Vec<Box<RawValue>>, Stop> {
     let mut found = Vec::new();
     let mut page = first;
     loop {
-        let wanted = entries(&page["data"]["messages"]).iter().filter(|message| printer.takes(message));
-        found.extend(wanted.take(count - found.len()).cloned());
+        for raw in page.data.messages {
+            if found.len() < count && printer.takes(&read(&raw)?) {
+                found.push(raw);
+            }
+        }
         if found.len() == count {
             return Ok(found);
         }
-        let Some(cursor) = page["meta"]["nextCursor"].as_str().map(encode) else { return Ok(found) };
-        page = service.get(&format!("{base}&from=newest&cursor={cursor}")).await?;
+        let Some(cursor) = page.meta.next_cursor.as_deref().map(encode) else { return Ok(found) };
+        page = service.get_as(&format!("{base}&from=newest&cursor={cursor}")).await?;
     }
 }
 
 /// What comes after `cursor`. A service that goes away is waited for; a topic that was made anew is read from its
 /// beginning.
-async fn next(service: &mut Service, base: &str, cursor: &str, wait: u16) -> Result<Value, Stop> {
+async fn next(service: &mut Service, base: &str, cursor: &str, wait: u16) -> Result<Page, CallError> {
     let mut said = false;
     loop {
         let path = format!("{base}&from=oldest&wait={wait}&cursor={cursor}");
-        match service.get(&path).await {
+        match service.get_as(&path).await {
             Err(error) if error.code() == Some("INVALID_CURSOR") => {
                 complain(&"the topic was made anew; reading it from its beginning");
-                return Ok(service.get(&format!("{base}&from=oldest")).await?);
+                return service.get_as(&format!("{base}&from=oldest")).await;
             }
             Err(error) if error.is_away() || error.code() == Some("SERVICE_UNAVAILABLE") => {
                 if !said {
@@ -193,41 +240,46 @@ async fn next(service: &mut Service, base: &str, cursor: &str, wait: u16) -> Res
                 // Back-off, not synchronisation.
                 tokio::time::sleep(PAUSE).await;
             }
-            other => return Ok(other?),
+            other => return other,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
 
     use super::*;
 
     #[test]
     fn only_what_is_asked_for_is_printed() {
-        let messages: Vec<Value> =
-            [("a", json!({"orderId": "X-1"})), ("b", json!("broken {")), ("", json!(""))]
-                .into_iter()
-                .zip(0..)
-                .map(|((key, payload), offset)| {
-                    json!({"timestamp": "T", "topic": "t", "partition": 0, "offset": offset, "key": key,
-                    "eventType": null, "payload": payload})
-                })
-                .collect();
+        let message = |offset: u64, key: &str, payload: &str, encoding: &str| {
+            let text = format!(
+                r#"{{"timestamp":"T","topic":"t","partition":0,"offset":{offset},"key":"{key}","eventType":null,
+                    "payload":{payload},"payloadEncoding":"{encoding}"}}"#
+            );
+            RawValue::from_string(text).unwrap()
+        };
+        let messages = [
+            message(0, "a", "{\"z\":1.50,\n \"orderId\": \"X-1\"}", "json"),
+            message(1, "b", "\"broken {\"", "text"),
+            message(2, "", "\"\"", "text"),
+        ];
         let print = |key: Option<&str>, grep: Option<&str>, left, json| {
             let mut out = Vec::new();
             let (key, grep) = (key.map(str::to_owned), grep.map(str::to_owned));
-            let more = Printer { json, key, grep, left, out: &mut out }.print(messages.iter()).unwrap();
+            let mut printer = Printer { json, key, grep, left, out: &mut out };
+            let more = printer.print(messages.iter().map(|raw| &**raw)).unwrap();
             (String::from_utf8(out).unwrap(), more)
         };
         assert_eq!(print(Some("b"), None, None, false), ("T t/0@1 b - broken {\n".to_owned(), true));
-        assert_eq!(print(None, Some("x-1"), None, false).0, "T t/0@0 a - {\"orderId\":\"X-1\"}\n");
+        assert_eq!(print(None, Some("x-1"), None, false).0, "T t/0@0 a - {\"z\":1.50,\"orderId\":\"X-1\"}\n");
         assert_eq!(print(None, Some("nowhere"), None, false).0, "");
         let (two, more) = print(None, None, Some(2), false);
         assert_eq!((two.lines().count(), more), (2, false));
+        // A line for each, whatever is in it.
         let (all, _) = print(None, None, None, true);
-        assert_eq!(serde_json::from_str::<Value>(all.lines().next().unwrap()).unwrap(), messages[0]);
+        assert_eq!(all.lines().count(), 3);
+        assert!(all.starts_with("{\"timestamp\":\"T\"") && all.contains("1.50"), "{all}");
         assert_eq!(print(Some(""), None, None, false).0, "T t/0@2 - - \n");
     }
 }

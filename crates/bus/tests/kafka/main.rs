@@ -1,6 +1,7 @@
 //! The bus on a real Kafka broker: the conformance suite, and what only a broker can do to it.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "tasks of a test end with it")]
 
 mod groups;
 mod outages;

@@ -17,7 +17,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Admin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let caller = Caller::from_request_parts(parts, state).await?;
+        Self::of(&Caller::from_request_parts(parts, state).await?)
+    }
+}
+
+impl Admin {
+    fn of(caller: &Caller) -> Result<Self, ApiError> {
         if caller.is_admin() {
             Ok(Self)
         } else {
@@ -75,5 +80,18 @@ pub(super) fn dead_letter(operator: &Operator, id: &DeadLetterId, error: DeadLet
             ApiError::new(ErrorCode::Overloaded, "More is queued than can be done in time")
         }
         DeadLetterError::Store(error) => store(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Role;
+
+    #[test]
+    fn only_admins_are_let_in() {
+        assert!(Admin::of(&Caller::open()).is_ok());
+        let customer = Caller::new("user-1", Role::Customer);
+        assert_eq!(Admin::of(&customer).err().map(|error| error.code()), Some(ErrorCode::Forbidden));
     }
 }

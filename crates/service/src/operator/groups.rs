@@ -16,6 +16,7 @@ pub(super) const PATH: &str = "/api/v1/groups";
 /// What a stored position means for the log as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = GroupPositionState)]
 pub(super) enum PositionState {
     /// The group goes on there.
     Current,

@@ -21,6 +21,7 @@ const MAX_LIMIT: u16 = 200;
 /// Why a message is parked.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = DeadLetterCause)]
 pub(super) enum CauseBody {
     /// It cannot be processed itself.
     Poison,

@@ -13,6 +13,7 @@ use super::topics::publisher;
 /// How bytes are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = MessageEncoding)]
 pub(super) enum Encoding {
     /// They are JSON, and shown as it.
     Json,
@@ -25,6 +26,7 @@ pub(super) enum Encoding {
 /// A message's payload.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = MessagePayload)]
 pub(super) struct PayloadBody {
     /// What it says, as `payloadEncoding` tells.
     #[schema(value_type = serde_json::Value)]
@@ -39,6 +41,7 @@ pub(super) struct PayloadBody {
 /// Where a message is, and what it is about.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = MessagePlace)]
 pub(super) struct PlaceBody {
     /// Its topic.
     #[schema(example = "inventory.reserve")]

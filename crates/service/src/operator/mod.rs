@@ -13,6 +13,8 @@ mod message;
 mod messages;
 mod openapi;
 mod page;
+#[cfg(test)]
+mod tests;
 mod topics;
 
 use std::fmt;

@@ -24,12 +24,23 @@ impl Mongo {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn lease(&self, name: &str, lasts: Duration) -> Result<Option<Lease>, StoreError> {
+        self.lease_with(name, lasts, None).await
+    }
+
+    /// As [`Mongo::lease`], with the id of the session whose transactions will hold it.
+    pub(super) async fn lease_with(
+        &self,
+        name: &str,
+        lasts: Duration,
+        session: Option<&Document>,
+    ) -> Result<Option<Lease>, StoreError> {
         let leases = self.database.collection::<Document>(LEASES);
         let mine = doc! { "$eq": ["$holder", self.instance] };
         let take = vec![doc! { "$set": {
             "fence": { "$cond": [mine.clone(), "$fence", { "$add": ["$fence", 1_i64] }] },
             "holder": self.instance,
             "until": until(lasts),
+            "session": { "$literal": session.cloned() },
         } }];
         for _ in 0..2 {
             let free =

@@ -1,7 +1,10 @@
 //! Transactions: named, metered, tried again as often as the server asks for it, up to a bound.
 
+use std::time::Duration;
+
 use mongodb::ClientSession;
 use mongodb::error::{Error, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
+use tokio::time::Instant;
 
 use super::Mongo;
 
@@ -11,6 +14,8 @@ const ATTEMPTS: u32 = 30;
 const COMMITS: u32 = 5;
 /// After so many collisions in a row it looks whether it collides with what nobody goes on with.
 const LOOK_AFTER: u32 = 10;
+/// Neither is begun again after so long: who waits for the transaction should hear of it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the work of a transaction stopped.
 pub trait TransactionFault: From<Error> {
@@ -43,6 +48,7 @@ pub struct Transaction {
     mongo: Mongo,
     name: &'static str,
     attempt: u32,
+    since: Instant,
 }
 
 impl Transaction {
@@ -51,7 +57,12 @@ impl Transaction {
     /// # Errors
     /// The driver's.
     pub async fn new(mongo: &Mongo, name: &'static str) -> Result<Self, Error> {
-        Ok(Self { session: mongo.client.start_session().await?, mongo: mongo.clone(), name, attempt: 0 })
+        Ok(Self::over(mongo, mongo.client.start_session().await?, name))
+    }
+
+    /// As [`Transaction::new`], over a session that was used before and has no transaction under way.
+    pub fn over(mongo: &Mongo, session: ClientSession, name: &'static str) -> Self {
+        Self { session, mongo: mongo.clone(), name, attempt: 0, since: Instant::now() }
     }
 
     /// Begins it, perhaps again.
@@ -62,7 +73,7 @@ impl Transaction {
         self.attempt += 1;
         // Whoever it collided with needs a moment to finish: back-off, not synchronisation.
         if self.attempt > 2 {
-            let pause = std::time::Duration::from_millis(u64::from(self.attempt.min(20)));
+            let pause = Duration::from_millis(u64::from(self.attempt.min(20)));
             tokio::time::sleep(pause).await;
         }
         if self.attempt.is_multiple_of(LOOK_AFTER) {
@@ -94,7 +105,7 @@ impl Transaction {
             }
         };
         let transient = fault.driver().is_some_and(|e| e.contains_label(TRANSIENT_TRANSACTION_ERROR));
-        if !transient || self.attempt == ATTEMPTS {
+        if !transient || self.attempt == ATTEMPTS || self.since.elapsed() > PATIENCE {
             if open {
                 // Committed or not, it is not to keep what it has locked; if that fails too, others end it.
                 let _ = self.mongo.end_sessions(vec![self.session.id().clone()]).await;
@@ -110,7 +121,9 @@ impl Transaction {
     async fn commit(&mut self) -> Result<(), Error> {
         for _ in 1..COMMITS {
             match self.session.commit_transaction().await {
-                Err(error) if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) => {}
+                Err(error)
+                    if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT)
+                        && self.since.elapsed() < PATIENCE => {}
                 other => return other,
             }
         }

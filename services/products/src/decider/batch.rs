@@ -60,6 +60,7 @@ impl Writer {
         state.parked.parked(&park);
         state.rest();
         self.state = Some(state);
+        metrics::counter!("products_parked_messages_total").increment(park.len() as u64);
         for decision in made {
             steps::tell(&self.steps, &decision);
         }

@@ -96,8 +96,9 @@ impl Writer {
                     held.until = until;
                 }
             }
-            Err(CommitError::TurnLost) => self.turn.held = None,
-            _ => {}
+            Ok(()) => {}
+            // It may have taken effect all the same. The turn is taken again, so that what is read then shows it.
+            Err(_) => self.turn.held = None,
         }
         done
     }

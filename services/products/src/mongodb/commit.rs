@@ -124,14 +124,30 @@ impl Collections {
     }
 
     async fn transaction(&self, prepared: &Prepared) -> Result<(), Fault> {
-        let mut transaction = Transaction::new(&self.mongo, "products").await?;
-        loop {
-            transaction.begin().await?;
-            let applied = self.apply(&mut transaction.session, prepared).await;
-            if transaction.end(applied).await?.is_some() {
-                return Ok(());
+        let mut kept = self.session.lock().await;
+        let session = match kept.take() {
+            Some(session) => session,
+            // The one that the turn was taken with was lost in the middle of something.
+            None if prepared.turn.is_some() => return Err(CommitError::TurnLost.into()),
+            None => self.mongo.client().start_session().await?,
+        };
+        let mut transaction = Transaction::over(&self.mongo, session, "products");
+        let done = loop {
+            if let Err(error) = transaction.begin().await {
+                break Err(error.into());
             }
+            let applied = self.apply(&mut transaction.session, prepared).await;
+            match transaction.end(applied).await {
+                Ok(None) => {}
+                Ok(Some(())) => break Ok(()),
+                Err(fault) => break Err(fault),
+            }
+        };
+        *kept = Some(transaction.session);
+        if matches!(done, Err(Fault::Mongo(_))) {
+            self.untidy.store(true, Ordering::Release);
         }
+        done
     }
 
     /// In the order in which refusals are cheapest.

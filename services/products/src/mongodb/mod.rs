@@ -21,12 +21,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use holdfast_contract::Topic;
 use holdfast_storage::mongodb::{Lease, Mongo, is_duplicate, unavailable, unclaimed};
-use holdfast_storage::{Group, Inbox, Incarnation, Parked, ParkedId, Position, StoreError, TopicPartition};
-use mongodb::Collection;
+use holdfast_storage::{
+    Group, Inbox, Incarnation, Parked, ParkedFilter, ParkedId, Position, StoreError, TopicPartition,
+};
 use mongodb::bson::RawDocumentBuf;
 use mongodb::options::{CollectionOptions, ReadConcern};
-use tokio::sync::watch;
+use mongodb::{ClientSession, Collection};
+use tokio::sync::{Mutex, watch};
 
 use crate::store::{Turn, Turns};
 
@@ -49,6 +53,10 @@ struct Collections {
     idempotency: Collection<RawDocumentBuf>,
     outbox: Collection<RawDocumentBuf>,
     shards: Collection<RawDocumentBuf>,
+    /// Of all commits of this instance, so that another one can end what is left of them. Away while it is used.
+    session: Mutex<Option<ClientSession>>,
+    /// Whether something may be left of the last one.
+    untidy: AtomicBool,
     closed: AtomicBool,
 }
 
@@ -75,6 +83,8 @@ impl MongoProducts {
             idempotency: read(schema::IDEMPOTENCY),
             outbox: read(schema::OUTBOX),
             shards: mongo.database().collection(schema::SHARDS),
+            session: Mutex::default(),
+            untidy: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             mongo,
         };
@@ -129,6 +139,28 @@ impl Inbox for MongoProducts {
     ) -> Result<Vec<Parked>, StoreError> {
         self.collections.mongo.parked(group, after, limit).await
     }
+
+    async fn parked_like(
+        &self,
+        group: Group,
+        filter: &ParkedFilter,
+        after: Option<ParkedId>,
+        limit: usize,
+    ) -> Result<Vec<Parked>, StoreError> {
+        self.collections.mongo.parked_like(group, filter, after, limit).await
+    }
+
+    async fn parked_orders(
+        &self,
+        group: Group,
+        orders: Vec<(Topic, Bytes)>,
+    ) -> Result<Vec<(Topic, Bytes)>, StoreError> {
+        self.collections.mongo.parked_orders(group, orders).await
+    }
+
+    async fn parked_counts(&self, group: Group) -> Result<Vec<(TopicPartition, u64)>, StoreError> {
+        self.collections.mongo.parked_counts(group).await
+    }
 }
 
 fn lease(turn: Turn) -> Lease {
@@ -138,7 +170,18 @@ fn lease(turn: Turn) -> Lease {
 #[async_trait]
 impl Turns for MongoProducts {
     async fn take_turn(&self) -> Result<Turn, StoreError> {
-        let taken = self.collections.mongo.wait_for_lease(TURN, TURN_LASTS, PATIENCE).await?;
+        let Collections { mongo, session, untidy, .. } = &*self.collections;
+        let mut session = session.lock().await;
+        let session = match &mut *session {
+            Some(session) => session,
+            none => none.insert(mongo.client().start_session().await.map_err(unavailable)?),
+        };
+        if untidy.load(Ordering::Acquire) {
+            // A transaction whose commit has failed would stand in the way of its own successor.
+            mongo.end_transactions(session.id()).await?;
+            untidy.store(false, Ordering::Release);
+        }
+        let taken = mongo.wait_for_lease(TURN, session, TURN_LASTS, PATIENCE).await?;
         let Some(Lease { fence }) = taken else {
             let why = "another instance decides, and does not pass the turn on";
             return Err(StoreError::Unavailable(why.to_owned()));

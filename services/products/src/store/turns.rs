@@ -30,6 +30,7 @@ impl Turn {
 ///   may believe to hold it.
 /// - A holder that takes the turn again, perhaps after it has ended it, MUST get the same number if nobody else had it in
 ///   between, and another one if somebody had.
+/// - What is read after the turn was taken MUST show every commit that was made before.
 /// - Whoever waits MUST get it before those who began to wait later, as far as their notes are in order.
 #[async_trait]
 pub trait Turns: Send + Sync {

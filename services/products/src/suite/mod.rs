@@ -9,7 +9,7 @@ mod catalogue;
 mod commits;
 mod ledger;
 mod reservations;
-mod sample;
+pub(crate) mod sample;
 mod turns;
 
 use std::sync::Arc;
@@ -45,6 +45,7 @@ where
     commits::what_was_committed_is_read_back(make().await).await;
     commits::a_stale_product_voids_the_whole_commit(&*make().await).await;
     commits::a_stale_position_voids_the_whole_commit(&*make().await).await;
+    commits::one_stale_position_of_several_voids_the_whole_commit(&*make().await).await;
     commits::a_stale_ledger_voids_the_whole_commit(&*make().await).await;
     commits::a_parked_message_is_removed_once(&*make().await).await;
     reservations::every_state_of_a_reservation_reads_back(&*make().await).await;

@@ -12,27 +12,27 @@ use super::Subject;
 use crate::domain::{Cause, Decision, Description, Desk, Origin, Outcome, Product, ProductDetails, Shelf};
 use crate::store::{Catalogue, StockCommit};
 
-pub(super) fn at() -> Timestamp {
+pub(crate) fn at() -> Timestamp {
     Timestamp::from_millis(1_767_225_600_123)
 }
 
-pub(super) fn origin() -> Origin {
+pub(crate) fn origin() -> Origin {
     Origin { cause: Cause::HttpReserve, at: at() }
 }
 
-pub(super) fn product_id(n: u8) -> ProductId {
+pub(crate) fn product_id(n: u8) -> ProductId {
     ProductId::from_bytes([n; 12])
 }
 
-pub(super) fn reservation_id(n: u16) -> ReservationId {
+pub(crate) fn reservation_id(n: u16) -> ReservationId {
     ReservationId::new(Key::compose(1_767_225_600_000, 1, n))
 }
 
-pub(super) fn quantity(n: u32) -> Quantity {
+pub(crate) fn quantity(n: u32) -> Quantity {
     Quantity::new(n.into()).unwrap()
 }
 
-pub(super) fn details(name: &str, minor: u64) -> ProductDetails {
+pub(crate) fn details(name: &str, minor: u64) -> ProductDetails {
     ProductDetails {
         name: Name::new(name).unwrap(),
         description: Description::default(),
@@ -48,11 +48,11 @@ pub(super) fn details(name: &str, minor: u64) -> ProductDetails {
     }
 }
 
-pub(super) fn product(n: u8, details: ProductDetails) -> Arc<Product> {
+pub(crate) fn product(n: u8, details: ProductDetails) -> Arc<Product> {
     Arc::new(Product { id: product_id(n), details, created_at: at(), updated_at: at() })
 }
 
-pub(super) fn request(n: u16, lines: &[(u8, u32)]) -> ReserveRequest {
+pub(crate) fn request(n: u16, lines: &[(u8, u32)]) -> ReserveRequest {
     let line = |(&(product, units), line): (&(u8, u32), u16)| Line {
         line_id: LineId(line),
         product_id: product_id(product),
@@ -70,7 +70,7 @@ pub(super) fn request(n: u16, lines: &[(u8, u32)]) -> ReserveRequest {
 }
 
 /// What the desk has changed, as a commit.
-pub(super) fn taken(desk: &mut Desk) -> StockCommit {
+pub(crate) fn taken(desk: &mut Desk) -> StockCommit {
     let effects = desk.take();
     StockCommit {
         stock: effects.stock,
@@ -81,7 +81,7 @@ pub(super) fn taken(desk: &mut Desk) -> StockCommit {
     }
 }
 
-pub(super) fn decided(outcome: Outcome) -> Arc<Decision> {
+pub(crate) fn decided(outcome: Outcome) -> Arc<Decision> {
     match outcome {
         Outcome::Decided(decision) => decision,
         Outcome::Repeated(_) => panic!("nothing was decided before"),
@@ -89,12 +89,12 @@ pub(super) fn decided(outcome: Outcome) -> Arc<Decision> {
 }
 
 /// Stores a product; gives the desk it is on.
-pub(super) async fn put(subject: &dyn Subject, desk: &mut Desk, product: Arc<Product>, on_hand: u64) {
+pub(crate) async fn put(subject: &dyn Subject, desk: &mut Desk, product: Arc<Product>, on_hand: u64) {
     desk.create(product.clone(), on_hand, &origin()).unwrap();
     let commit = StockCommit { catalogue: vec![Catalogue::Created(product)], ..taken(desk) };
     subject.store().commit(commit).await.unwrap();
 }
 
-pub(super) async fn shelf(subject: &dyn Subject, n: u8) -> Shelf {
+pub(crate) async fn shelf(subject: &dyn Subject, n: u8) -> Shelf {
     subject.store().shelves(vec![product_id(n)]).await.unwrap().pop().unwrap()
 }

@@ -1,9 +1,14 @@
 //! Turns.
 
+use std::time::Duration;
+
 use super::Subject;
 use super::sample::{details, origin, product, product_id, put, taken};
 use crate::domain::Desk;
 use crate::store::{CommitError, StockCommit};
+
+/// Far longer than anything here takes.
+const A_HANG: Duration = Duration::from_secs(60);
 
 pub(super) async fn a_turn_taken_again_is_the_same(subject: &dyn Subject) {
     let mut desk = Desk::new(None);
@@ -26,14 +31,11 @@ pub(super) async fn instances_take_turns(subject: &dyn Subject) {
     put(subject, &mut desk, product(1, details("Lamp", 1)), 10).await;
     let (store, Some(other)) = (subject.store(), subject.other_instance().await) else { return };
     let turn = store.take_turn().await.unwrap();
-    let waits = tokio::spawn({
-        let other = other.clone();
-        async move { other.take_turn().await }
-    });
-    while !store.pass_turn(turn).await.unwrap() {
-        assert!(!waits.is_finished(), "a turn that is held was given away");
-    }
-    let others = waits.await.unwrap().unwrap();
+    // It waits, and gets the turn when it is passed on.
+    let passing = async { while !store.pass_turn(turn).await.unwrap() {} };
+    let passed = async { tokio::join!(other.take_turn(), passing) };
+    let (others, ()) = tokio::time::timeout(A_HANG, passed).await.expect("the turn is passed on");
+    let others = others.unwrap();
     assert_ne!(others.number, turn.number);
     let change = |turn| {
         let mut desk = desk.clone();

@@ -123,14 +123,14 @@ async fn every_commit_is_whole_or_not_there() {
             for once in [true, false] {
                 let round = Round { n };
                 n += 1;
-                for kind in 0..KINDS.len() {
+                for (kind, name) in KINDS.iter().enumerate() {
                     let commit = round.commit(&subject, kind).await;
                     let again = round.commit(&subject, kind).await;
                     let fault = if once { fault.clone().times(1) } else { fault.clone() };
                     server.fail_command(&fault).await.unwrap();
                     let done = subject.orders.commit(commit).await;
                     server.heal().await.unwrap();
-                    let told = format!("{command} {what}, once: {once}, {}: {done:?}", KINDS[kind]);
+                    let told = format!("{command} {what}, once: {once}, {name}: {done:?}");
                     let there = round.seen(&subject, kind).await.whole();
                     match &done {
                         Ok(_) => assert!(there, "{told}"),

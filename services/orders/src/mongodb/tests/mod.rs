@@ -1,5 +1,7 @@
 //! The distributed back-end against the suites, and what is its own. Needs a server: says SKIPPED where there is none.
 
+#![allow(clippy::disallowed_methods, reason = "tasks of a test end with it")]
+
 mod abandoned;
 mod contention;
 mod faults;

@@ -1,12 +1,19 @@
 //! The distributed back-end against the suites, and what is its own. Needs a server: says SKIPPED where there is none.
 
+mod broken;
+mod contention;
+mod faults;
+mod instance;
+mod outbox;
+mod turns;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use holdfast_contract::topic::partition_of;
 use holdfast_servers::{shared, unique_name};
 use holdfast_storage::mongodb::{Mongo, MongoOptions};
-use holdfast_storage::{Incarnation, Outbox as _, Record, Sent, Seq, TopicPartition, Unsent};
+use holdfast_storage::{Incarnation, Outbox as _, Record, Sent, Seq, StoreError, TopicPartition, Unsent};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
@@ -114,4 +121,20 @@ impl Subject for Mongodb {
 async fn conforms() {
     let Some(server) = shared::mongo().await else { return };
     suite::run_all(|| async { Box::new(fresh(server.uri()).await) as Box<dyn Subject> }).await;
+}
+
+#[tokio::test]
+async fn instances_may_prepare_the_same_database_at_once() {
+    let Some(server) = shared::mongo().await else { return };
+    let database = unique_name("products");
+    let all = futures_util::future::join_all((0..4).map(|_| open(server.uri(), &database))).await;
+    let names: Vec<_> = all.iter().map(holdfast_storage::Outbox::incarnation).collect();
+    assert!(names.windows(2).all(|two| two[0] == two[1]), "one database has one name");
+}
+
+#[tokio::test]
+async fn what_is_no_connection_string_is_refused() {
+    let refused = crate::database::Database::open_mongodb("localhost:27017", "products").await.err();
+    let Some(StoreError::Inconsistent(why)) = refused else { panic!("{refused:?}") };
+    assert!(why.contains("MONGODB_URI"), "{why}");
 }
