@@ -190,7 +190,7 @@ fn two_topics_may_overtake_each_other(kind: Kind) {
 }
 
 /// Invariant 8: what is no message is parked with what is behind it of the same order in that topic; all other orders go
-/// on; and a release passes a parked reserve and wins.
+/// on; a release passes a parked reserve and wins; and what is discarded rejects its order.
 fn poison_in_the_middle_of_a_batch_stops_nobody(kind: Kind) {
     let Some(deployment) = Deployment::new(kind).map(Deployment::apart) else { return };
     let products = deployment.start(Service::Products);
@@ -202,17 +202,10 @@ fn poison_in_the_middle_of_a_batch_stops_nobody(kind: Kind) {
     while batch.iter().filter(|m: &&Message| m.topic == Topic::InventoryReserve).count() < 40 {
         batch.extend(carrier.take_requests());
     }
-    // Of orders that nobody has cancelled yet; before each of their reserves comes poison.
-    let cancelled: Vec<String> =
-        batch.iter().filter(|m| m.topic == Topic::InventoryRelease).map(|m| m.key().to_owned()).collect();
-    let sound: Vec<usize> = (0..batch.len())
-        .filter(|&i| {
-            batch[i].topic == Topic::InventoryReserve && !cancelled.contains(&batch[i].key().to_owned())
-        })
-        .collect();
-    let victims: Vec<Message> = [sound[5], sound[15], sound[25]].map(|i| batch[i].clone()).into();
-    let payloads: [Option<Vec<u8>>; 3] =
-        [Some(b"\xff\x00 garbage".to_vec()), Some(wrong_types(&victims[1])), None];
+    // Whoever wants to cancel one of those has done so by then.
+    load.accept(20);
+    let victims = victims(&batch, &orders);
+    let payloads = [Some(b"\xff\x00 garbage".to_vec()), Some(wrong_types(&victims[1])), None];
     let poison: Vec<Message> =
         victims.iter().zip(payloads).map(|(victim, payload)| Message { payload, ..victim.clone() }).collect();
     for (victim, poison) in victims.iter().zip(&poison) {
@@ -224,34 +217,69 @@ fn poison_in_the_middle_of_a_batch_stops_nobody(kind: Kind) {
     carrier.carry_requests(batch);
 
     let far = deployment.wire(Service::Products);
-    let parked = |far: &Wire| far.dead_letters().iter().map(|(_, count)| *count).sum::<i64>();
+    let dlq = |args: &[&str]| dead_letters(&deployment, &orders, &products, args);
     carrier.during(|| {
         load.accept(50);
-        let mut client = orders.client();
-        // All others are decided, and these wait for somebody to look.
         far.until_consumed(PRODUCTS_GROUP, Topic::TO_PRODUCTS);
-        // Poison may have come again, too.
-        crate::support::eventually("dead-lettered", || match parked(&far) {
-            4.. => Ok(()),
-            fewer => Err(format!("{fewer} dead letters")),
-        });
+        let mut client = orders.client();
+        let [cancelled, discarded @ ..] = &victims;
         for victim in &victims {
-            let path = format!("/api/v1/orders/{}", victim.key());
-            let order = client.get(&path)["data"]["order"].take();
-            if order["status"] == 1 {
-                assert_eq!(order["stockStatus"], "pending", "{order}");
+            let order = client.get(&format!("/api/v1/orders/{}", victim.key()))["data"]["order"].take();
+            assert_eq!((&order["status"], &order["stockStatus"]), (&json!(1), &json!("pending")), "{order}");
+            // The poison, and the request behind it; more if the carrier has brought them again.
+            assert!(dlq(&["list", "--order", victim.key()]).len() >= 2);
+        }
+        assert!(matches!(load.told().cancel(&mut client, cancelled.key().to_owned()), Said::Yes(_)));
+        until(&mut client, cancelled.key(), |order| order["stockStatus"] == "released");
+        for victim in discarded {
+            for letter in dlq(&["list", "--order", victim.key()]) {
+                // What was behind one that is discarded follows it, and is not there any more.
+                dlq(&["discard", "--yes", letter["id"].as_str().unwrap()]);
             }
-            assert!(matches!(load.told().cancel(&mut client, victim.key().to_owned()), Said::Yes(_)));
-            until(&mut client, victim.key(), |order| order["stockStatus"] == "released");
+            let order = until(&mut client, victim.key(), |order| order["stockStatus"] != "pending");
+            assert_eq!(order["cancelReason"], "PROCESSING_FAILED", "{order}");
         }
         deployment.rest(load, &orders, &products);
     });
+    // The topic of dead letters has copies for others.
     let copies = far.read(&[Topic::InventoryReserveDlq]);
     let payload = |message: &Message| message.payload.clone().unwrap_or_default();
     for poison in &poison {
         assert!(copies.iter().any(|c| c.key == poison.key && payload(c) == payload(poison)), "{poison:?}");
     }
+    assert!(copies.iter().any(|copy| copy.key.as_deref().unwrap_or_default().is_empty()));
     deployment.close(vec![orders], vec![products]);
+}
+
+/// Three requests for stock of orders that nobody has cancelled, from all over the batch.
+fn victims(batch: &[Message], orders: &Instance) -> [Message; 3] {
+    let mut client = orders.client();
+    let mut pending = |message: &&Message| {
+        let order = client.get(&format!("/api/v1/orders/{}", message.key()))["data"]["order"].take();
+        order["status"] == 1
+    };
+    let requests = batch.iter().filter(|message| message.topic == Topic::InventoryReserve);
+    let sound: Vec<&Message> = requests.filter(|message| pending(message)).collect();
+    [5, 12, 19].map(|n| sound[n].clone())
+}
+
+/// What `holdfast dlq …` says; empty if it names no dead letters.
+fn dead_letters(
+    deployment: &Deployment,
+    orders: &Instance,
+    products: &Instance,
+    args: &[&str],
+) -> Vec<Value> {
+    let output = deployment
+        .command()
+        .env("ORDERS_URL", format!("http://{}", orders.addr))
+        .env("PRODUCTS_URL", format!("http://{}", products.addr))
+        .args(["dlq", "--json"])
+        .args(args)
+        .output()
+        .unwrap();
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    said["deadLetters"].as_array().cloned().unwrap_or_default()
 }
 
 /// The message, with a text where a number has to be.

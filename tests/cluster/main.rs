@@ -1,9 +1,9 @@
 //! The services as processes of their own, with a real Kafka between them and a real database each: SQLite files, or a
 //! MongoDB replica set. What is told to clients must stay true whatever happens to the servers and the processes.
 //!
-//! A scenario runs on both deployments ([`on_both`]). Those that disturb no server share one; those that do have
-//! one to themselves for as long as they run ([`servers`]). Every scenario ends with [`deployment::Deployment::end`]: all orders decided, every 2xx there, stock equal to
-//! what orders hold, nothing dead-lettered, and a clean audit.
+//! A scenario runs on both deployments ([`on_both`]). Those that disturb no server share one; those that do have one to
+//! themselves for as long as they run ([`servers`]). Every scenario ends with what [`deployment::Deployment::end`] checks:
+//! all orders decided, every 2xx there, stock equal to what orders hold, nothing dead-lettered, and a clean audit.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "shown when a test fails")]
