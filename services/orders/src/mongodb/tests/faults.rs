@@ -3,6 +3,7 @@
 
 use holdfast_servers::{Fault, Mongo, or_skip};
 use holdfast_storage::{Claim as _, StoreError};
+use mongodb::bson::doc;
 use mongodb::error::{TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 
 use super::{Mongodb, fresh};
@@ -11,6 +12,8 @@ use crate::suite::given::{GROUP, advance, answer, copy, id, insert, reserved, to
 
 const WRITE_CONFLICT: i32 = 112;
 const NOT_WRITABLE_PRIMARY: i32 = 10_107;
+/// Not "is shutting down", upon which the driver looks for another server for seconds.
+const WRITE_CONCERN_TIMEOUT: i32 = 64;
 
 /// Whether everything of a commit is there; it must not be a part of it.
 struct Seen {
@@ -76,7 +79,7 @@ impl Round {
                 let inbox = subject.orders.inbox();
                 let positions = inbox.positions(GROUP).await.unwrap();
                 let parked = inbox.parked(GROUP, None, 1_000).await.unwrap();
-                let copies = subject.orders.collections.copies.count_documents(mongodb::bson::doc! {});
+                let copies = subject.orders.collections.copies.count_documents(doc! {});
                 vec![
                     version(first + 1).await == 2,
                     version(first + 2).await == 1,
@@ -88,6 +91,13 @@ impl Round {
         };
         Seen { name: KINDS[kind], parts }
     }
+}
+
+/// What was written before is on the majority, too, and seen by all who read: a write that is acknowledged says so.
+async fn caught_up(subject: &Mongodb) {
+    let counters = &subject.orders.collections.counters;
+    let count = doc! { "$inc": { "last": 1_i64 } };
+    counters.update_one(doc! { "_id": "test" }, count).upsert(true).await.unwrap();
 }
 
 fn is_unavailable(error: &CommitError) -> bool {
@@ -105,7 +115,7 @@ fn faults(command: &str) -> Vec<(&'static str, Fault, bool)> {
     if transaction_end {
         faults.push(("collides", on().error(WRITE_CONFLICT).labels(&[TRANSIENT_TRANSACTION_ERROR]), true));
         faults.push(("does not know", on().error(50).labels(&[UNKNOWN_TRANSACTION_COMMIT_RESULT]), true));
-        faults.push(("is not safe yet", on().write_concern_error(91), true));
+        faults.push(("is not safe yet", on().write_concern_error(WRITE_CONCERN_TIMEOUT), true));
     } else {
         faults.push(("collides", on().error(WRITE_CONFLICT).labels(&[TRANSIENT_TRANSACTION_ERROR]), false));
     }
@@ -130,6 +140,7 @@ async fn every_commit_is_whole_or_not_there() {
                     server.fail_command(&fault).await.unwrap();
                     let done = subject.orders.commit(commit).await;
                     server.heal().await.unwrap();
+                    caught_up(&subject).await;
                     let told = format!("{command} {what}, once: {once}, {name}: {done:?}");
                     let there = round.seen(&subject, kind).await.whole();
                     match &done {
