@@ -122,17 +122,32 @@ pub fn triage(group: Group, records: &[Arc<Record>], parked: &ParkedOrders, at: 
         }
         tracing::warn!(topic = %record.topic, partition = record.partition.0, offset = record.offset, ?cause, "parked a message");
         if let (Some(topic), ParkCause::Poison(_)) = (record.topic.dlq(), &cause) {
-            sorted.copies.push(Outgoing {
-                topic,
-                key: record.key.clone(),
-                payload: record.payload.clone(),
-                at,
-                traceparent: record.traceparent.clone(),
-            });
+            sorted.copies.push(copy(topic, record, at));
         }
         sorted.park.push(ToPark { group, record: record.clone(), order, cause, at });
     }
     sorted
+}
+
+/// The largest key and payload of a copy together, in bytes: with its headers a broker takes it, whatever its limits are in
+/// earnest. A copy that no broker takes would stop the relay. The parked message keeps everything.
+const LARGEST_COPY: usize = 256 << 10;
+/// The longest trace context that is one.
+const LONGEST_TRACE: usize = 128;
+
+/// A copy for others; of what is too large only where it is.
+fn copy(topic: Topic, record: &Record, at: Timestamp) -> Outgoing {
+    let traceparent = record.traceparent.clone().filter(|trace| trace.len() <= LONGEST_TRACE);
+    let bytes = record.key.len() + record.payload.len();
+    if bytes <= LARGEST_COPY {
+        return Outgoing { topic, key: record.key.clone(), payload: record.payload.clone(), at, traceparent };
+    }
+    let Record { topic: from, partition, offset, .. } = record;
+    let place = format!(
+        "{{\"tooLargeForACopy\":{{\"topic\":\"{from}\",\"partition\":{partition},\"offset\":{offset},\"bytes\":{bytes}}}}}"
+    );
+    let key = if record.key.len() <= LARGEST_COPY { record.key.clone() } else { Bytes::new() };
+    Outgoing { topic, key, payload: place.into(), at, traceparent }
 }
 
 /// The order that a message is about: its key, if that is an order id; else what a foreign writer's payload says.

@@ -192,6 +192,24 @@ async fn invariant_8_poison_is_parked_with_what_is_behind_it() {
     assert!(triage("suite-group", &records[2..3], &parked, at).park.is_empty());
 }
 
+/// A copy that no broker takes would stop whoever publishes it.
+#[tokio::test]
+async fn of_a_large_message_the_copy_says_where_it_is() {
+    let world = OneMachine::new();
+    let id = OrderId::new(Key::compose(1_763_600_000_000, 0, 1)).to_string();
+    let large = format!("\"{}", "x".repeat(300 << 10));
+    world.publish(vec![message(TOPICS[1], &id, &large, 1), message(TOPICS[1], &large, "{", 2)]).await;
+    let records = world.journal().read(Seq(0), 10).await.unwrap();
+    let sorted = triage("suite-group", &records, &ParkedOrders::default(), Timestamp::from_millis(9));
+    assert_eq!(sorted.park[0].record.payload, large, "what is parked is whole");
+    for (copy, record) in sorted.copies.iter().zip(&records) {
+        assert!(copy.key.len() + copy.payload.len() < 1_000);
+        let says = std::str::from_utf8(&copy.payload).unwrap();
+        assert!(says.contains(&format!("\"offset\":{},", record.offset)), "{says}");
+    }
+    assert_eq!(sorted.copies[0].key, id);
+}
+
 /// A foreign writer may write the key as it likes, or leave it out: what the payload says then counts.
 #[tokio::test]
 async fn the_order_of_a_message_is_found_however_it_is_written() {

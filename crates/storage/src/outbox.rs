@@ -6,7 +6,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use holdfast_contract::Topic;
+use holdfast_contract::{Partition, Topic};
 use tokio::sync::watch;
 
 use crate::error::StoreError;
@@ -66,6 +66,11 @@ pub trait Outbox: Send + Sync {
 
     /// How many relays can work side by side, at least 1.
     fn shards(&self) -> u16;
+
+    /// Whether records of `shard` may go to this one of the `partitions` of a topic. MUST be true where they may.
+    fn goes_to(&self, _shard: u16, _partition: Partition, _partitions: u16) -> bool {
+        true
+    }
 
     /// Changes after every commit of this process that made records. Other processes' commits need not wake it: relays
     /// also look now and then.

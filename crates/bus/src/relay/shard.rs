@@ -167,7 +167,9 @@ impl Shard {
         let mut from = Vec::new();
         for &topic in self.outbox.topics() {
             let Log { incarnation, partitions } = session.log(topic).ok_or(PublishError::Replaced)?;
-            for partition in (0..partitions).map(Partition) {
+            // What others write is nobody's business here, and may be long.
+            let ours = |p: &Partition| self.outbox.goes_to(self.shard, *p, partitions);
+            for partition in (0..partitions).map(Partition).filter(ours) {
                 let place = TopicPartition { topic, partition };
                 let known = reached.get(&place).filter(|position| position.incarnation == incarnation);
                 from.push((place, known.map_or(0, |position| position.next)));

@@ -49,6 +49,22 @@ impl Mongo {
         Ok(count)
     }
 
+    /// Waits for a write outside of transactions. On the server that waits for the transaction that has locked what it
+    /// writes; if it takes long, this looks whether that is one that nobody goes on with.
+    pub async fn unhindered<T>(&self, write: impl Future<Output = T>) -> T {
+        tokio::pin!(write);
+        loop {
+            tokio::select! {
+                done = &mut write => return done,
+                () = tokio::time::sleep(ABANDONED_AFTER) => {
+                    if let Err(error) = self.end_abandoned().await {
+                        tracing::debug!(%error, "cannot look for transactions that nobody goes on with");
+                    }
+                }
+            }
+        }
+    }
+
     /// Ends what the server does for these sessions, named as [`mongodb::ClientSession::id`] names them.
     pub(super) async fn end_sessions(&self, sessions: Vec<Document>) -> Result<(), Error> {
         self.client.database("admin").run_command(doc! { "killSessions": sessions }).await.map(drop)

@@ -65,6 +65,15 @@ impl ShardClaim {
         if self.renewed.elapsed() >= RENEW_EVERY { self.record(Document::new()).await } else { Ok(()) }
     }
 
+    /// Whether it is still held.
+    ///
+    /// # Errors
+    /// As [`ShardClaim::record`].
+    pub async fn prove(&self) -> Result<(), StoreError> {
+        let mine = self.shards.find_one(self.mine()).await.map_err(unavailable)?;
+        mine.map(drop).ok_or(StoreError::ClaimLost(self.shard))
+    }
+
     /// Sets fields of the shard's document, and makes the claim last longer. The values are taken as expressions.
     ///
     /// # Errors

@@ -65,8 +65,10 @@ impl Transaction {
             let pause = Duration::from_millis(u64::from(self.attempt.min(20)));
             tokio::time::sleep(pause).await;
         }
-        if self.attempt.is_multiple_of(LOOK_AFTER) {
-            self.mongo.end_abandoned().await?;
+        if self.attempt.is_multiple_of(LOOK_AFTER)
+            && let Err(error) = self.mongo.end_abandoned().await
+        {
+            tracing::debug!(%error, "cannot look for transactions that nobody goes on with");
         }
         self.session.start_transaction().await
     }
@@ -87,11 +89,7 @@ impl Transaction {
                 }
                 Err(error) => (F::from(error), true),
             },
-            Err(fault) => {
-                // If even that fails, the server does it when the session's time is over.
-                let _ = self.session.abort_transaction().await;
-                (fault, false)
-            }
+            Err(fault) => (fault, self.session.abort_transaction().await.is_err()),
         };
         let transient = fault.driver().is_some_and(|e| e.contains_label(TRANSIENT_TRANSACTION_ERROR));
         if !transient || self.attempt == ATTEMPTS || self.since.elapsed() > PATIENCE {

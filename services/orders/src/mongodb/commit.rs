@@ -275,7 +275,7 @@ impl Collections {
             None => {
                 command.append(cstr!("ordered"), false);
                 command.append(cstr!("writeConcern"), rawdoc! { "w": "majority", "j": true });
-                database.run_raw_command(command).await?
+                self.mongo.unhindered(database.run_raw_command(command).into_future()).await?
             }
         };
         for fault in ["writeErrors", "writeConcernError"] {
@@ -295,7 +295,8 @@ impl Collections {
         update: &RawDocument,
     ) -> Result<(), CommitError> {
         let document = |raw: &RawDocument| Document::try_from(raw).map_err(|e| inconsistent(&e));
-        let updated = self.orders.update_one(document(filter)?, document(update)?).await;
+        let update = self.orders.update_one(document(filter)?, document(update)?);
+        let updated = self.mongo.unhindered(update.into_future()).await;
         if updated.map_err(unavailable)?.matched_count == 1 {
             Ok(())
         } else {

@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 
 use holdfast_contract::OrderId;
 use holdfast_contract::topic::DEFAULT_PARTITIONS;
-use holdfast_storage::mongodb::{Mongo, is_duplicate, unavailable};
+use holdfast_storage::mongodb::{Mongo, is_duplicate, unavailable, unclaimed};
 use holdfast_storage::{Inbox, Incarnation, StoreError};
 use mongodb::Collection;
 use mongodb::bson::{RawDocumentBuf, doc};
@@ -104,7 +104,7 @@ impl MongoOrders {
         let Collections { mongo, orders, idempotency, copies, shards, .. } = &*self.collections;
         let incarnation = mongo.prepare("orders", schema::VERSION).await?;
         mongo.make_collection(schema::COUNTERS).await?;
-        match shards.insert_many((0..SHARDS).map(outbox::unclaimed)).ordered(false).await {
+        match shards.insert_many((0..SHARDS).map(unclaimed)).ordered(false).await {
             Err(error) if !is_duplicate(&error) => return Err(unavailable(error)),
             // They are there.
             _ => {}

@@ -8,17 +8,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use holdfast_contract::{Partition, Topic};
-use holdfast_storage::mongodb::unavailable;
+use holdfast_storage::mongodb::{Reached, ShardClaim, read_reached, unavailable, write_reached};
 use holdfast_storage::{
-    CLAIM_SECONDS, Claim, Incarnation, Outbox, OutboxId, Position, Sent, StoreError, TopicPartition, Unsent,
+    Claim, Incarnation, Outbox, OutboxId, Position, Sent, StoreError, TopicPartition, Unsent,
 };
-use mongodb::bson::{
-    Bson, DateTime, Document, RawArrayBuf, RawBsonRef, RawDocument, RawDocumentBuf, cstr, doc, rawdoc,
-};
-use mongodb::options::ReturnDocument;
+use mongodb::bson::{RawArrayBuf, RawBsonRef, RawDocument, RawDocumentBuf, cstr, doc, rawdoc};
 use rustc_hash::FxHashMap;
 use tokio::sync::watch;
-use tokio::time::{Duration, Instant};
 
 use super::commit::Fault;
 use super::document::{inconsistent, read_id, read_record};
@@ -35,8 +31,6 @@ const MARKED_AT_ONCE: usize = 1_000;
 const PAGES: u32 = 8;
 /// How often marking looks again at orders that are not as they were.
 const ATTEMPTS: usize = 8;
-/// How often the owner of a claim says that it lives.
-const RENEW_EVERY: Duration = Duration::from_secs(CLAIM_SECONDS / 5);
 
 #[async_trait]
 impl Outbox for MongoOrders {
@@ -52,6 +46,10 @@ impl Outbox for MongoOrders {
         SHARDS
     }
 
+    fn goes_to(&self, shard: u16, partition: Partition, partitions: u16) -> bool {
+        meet(shard, partition, partitions)
+    }
+
     fn committed(&self) -> watch::Receiver<u64> {
         self.committed.subscribe()
     }
@@ -61,34 +59,26 @@ impl Outbox for MongoOrders {
     }
 }
 
-/// A shard that nobody has claimed yet.
-pub(super) fn unclaimed(shard: u16) -> RawDocumentBuf {
-    rawdoc! { "_id": i32::from(shard), "fence": 0_i64, "until": DateTime::MIN }
+/// Whether a key can be of this shard and of this partition: both are remainders of the same hash.
+fn meet(shard: u16, partition: Partition, partitions: u16) -> bool {
+    let common = common_divisor(SHARDS, partitions.max(1));
+    shard % common == partition.0 % common
 }
 
-fn until() -> Document {
-    let millis = i64::try_from(CLAIM_SECONDS * 1_000).unwrap_or(i64::MAX);
-    // The server's clock: owners' clocks need not agree.
-    doc! { "$add": ["$$NOW", millis] }
+/// The greatest common divisor of two numbers, each at least 1.
+fn common_divisor(one: u16, other: u16) -> u16 {
+    if other == 0 { one } else { common_divisor(other, one % other) }
 }
 
 impl MongoOrders {
     /// As [`Outbox::claim`].
     pub(super) async fn claim_shard(&self, shard: u16) -> Result<Option<MongoClaim>, StoreError> {
-        let id = i32::from(shard);
-        let free = doc! { "_id": id, "$expr": { "$lte": ["$until", "$$NOW"] } };
-        let take = vec![doc! { "$set": {
-            "fence": { "$add": ["$fence", 1_i64] },
-            "until": until(),
-        } }];
-        let taken = self.collections.shards.find_one_and_update(free, take);
-        let taken = taken.return_document(ReturnDocument::After).await.map_err(unavailable)?;
-        let Some(document) = taken else { return Ok(None) };
+        let taken = ShardClaim::take(&self.collections.shards, shard).await?;
+        let Some((claim, document)) = taken else { return Ok(None) };
         Ok(Some(MongoClaim {
             collections: self.collections.clone(),
-            shard: id,
-            fence: document.get_i64("fence").map_err(|e| inconsistent(&e))?,
-            renewed: Instant::now(),
+            shard: i32::from(shard),
+            claim,
             given: FxHashMap::default(),
             page: Page::default(),
             copies_given: -1,
@@ -101,15 +91,13 @@ impl MongoOrders {
 pub(super) struct MongoClaim {
     collections: Arc<Collections>,
     shard: i32,
-    /// Counts the owners: only the last one's writes are taken.
-    fence: i64,
-    renewed: Instant,
+    pub(super) claim: ShardClaim,
     /// The number after the last record given, of orders of which some that were given are not recorded as sent.
     given: FxHashMap<i64, u64>,
     /// Where the next page of orders begins. Those in flight are before it, so that a backlog is not read over and over.
     page: Page,
     copies_given: i64,
-    reached: FxHashMap<TopicPartition, Position>,
+    reached: Reached,
 }
 
 /// A place in the orders of a shard.
@@ -135,26 +123,6 @@ impl Marked {
 }
 
 impl MongoClaim {
-    fn mine(&self) -> Document {
-        doc! { "_id": self.shard, "fence": self.fence }
-    }
-
-    fn lost(&self) -> StoreError {
-        StoreError::ClaimLost(u16::try_from(self.shard).unwrap_or(u16::MAX))
-    }
-
-    async fn renew(&mut self, set: Document) -> Result<(), StoreError> {
-        let mut set = set;
-        set.insert("until", until());
-        let now = Instant::now();
-        let update = self.collections.shards.update_one(self.mine(), vec![doc! { "$set": set }]);
-        if update.await.map_err(unavailable)?.matched_count == 0 {
-            return Err(self.lost());
-        }
-        self.renewed = now;
-        Ok(())
-    }
-
     /// Up to `count` orders of the shard with records that were not given, about the oldest first.
     async fn orders_to_give(&mut self, count: usize) -> Result<Vec<i64>, StoreError> {
         let ids = self.orders_after(self.page.after, count).await?;
@@ -381,45 +349,10 @@ fn mark_some(marked: &Marked) -> RawDocumentBuf {
     rawdoc! { "q": filter, "u": update }
 }
 
-fn read_reached(document: &RawDocument) -> Result<FxHashMap<TopicPartition, Position>, StoreError> {
-    let Some(RawBsonRef::Array(reached)) = document.get("reached").map_err(|e| inconsistent(&e))? else {
-        return Ok(FxHashMap::default());
-    };
-    let mut read = FxHashMap::default();
-    for place in reached {
-        let place = place.map_err(|e| inconsistent(&e))?;
-        let place =
-            place.as_document().ok_or_else(|| inconsistent(&"a place in the broker is no document"))?;
-        let number = |name| place.get_i64(name).map(i64::cast_unsigned).map_err(|e| inconsistent(&e));
-        // A topic that this build does not know is one that it does not publish to.
-        let Ok(topic) = place.get_str("topic").map_err(|e| inconsistent(&e))?.parse::<Topic>() else {
-            continue;
-        };
-        let partition = Partition(u16::try_from(number("partition")?).map_err(|e| inconsistent(&e))?);
-        let position = Position { incarnation: Incarnation(number("incarnation")?), next: number("next")? };
-        read.insert(TopicPartition { topic, partition }, position);
-    }
-    Ok(read)
-}
-
-fn write_reached(reached: &FxHashMap<TopicPartition, Position>) -> Bson {
-    let places = reached.iter().map(|(at, position)| {
-        doc! {
-            "topic": at.topic.name(),
-            "partition": i64::from(at.partition.0),
-            "incarnation": position.incarnation.0.cast_signed(),
-            "next": position.next.cast_signed(),
-        }
-    });
-    places.collect::<Vec<Document>>().into()
-}
-
 #[async_trait]
 impl Claim for MongoClaim {
     async fn unsent(&mut self, limit: usize) -> Result<Vec<Unsent>, StoreError> {
-        if self.renewed.elapsed() >= RENEW_EVERY {
-            self.renew(Document::new()).await?;
-        }
+        self.claim.keep().await?;
         let mut unsent = Vec::new();
         if limit > 0 {
             self.give_orders(limit, &mut unsent).await?;
@@ -429,9 +362,7 @@ impl Claim for MongoClaim {
     }
 
     async fn sent(&mut self, records: &[Sent]) -> Result<(), StoreError> {
-        if self.collections.shards.find_one(self.mine()).await.map_err(unavailable)?.is_none() {
-            return Err(self.lost());
-        }
+        self.claim.prove().await?;
         let mut copies = Vec::new();
         let mut orders: Vec<Marked> = Vec::new();
         let mut places: FxHashMap<u64, usize> = FxHashMap::default();
@@ -475,7 +406,7 @@ impl Claim for MongoClaim {
             }
         }
         // Last: what is before these places must have been recorded.
-        self.renew(doc! { "reached": { "$literal": write_reached(&reached) } }).await?;
+        self.claim.record(doc! { "reached": { "$literal": write_reached(&reached) } }).await?;
         self.reached = reached;
         Ok(())
     }
@@ -491,25 +422,25 @@ impl Claim for MongoClaim {
     }
 }
 
-impl MongoClaim {
-    /// Gives the shard back, so that somebody else can have it at once.
-    pub(super) fn give_back(&self) -> impl Future<Output = ()> + Send + use<> {
-        let (collections, mine) = (self.collections.clone(), self.mine());
-        async move {
-            let ended = collections.shards.update_one(mine, doc! { "$set": { "until": DateTime::MIN } });
-            if let Err(error) = ended.await {
-                tracing::debug!(%error, "a claim could not be given back; it ends by itself");
+#[cfg(test)]
+mod tests {
+    use holdfast_contract::topic::partition_of;
+
+    use super::*;
+
+    #[test]
+    fn every_key_goes_where_its_shard_may_and_most_other_partitions_are_ruled_out() {
+        for partitions in 1..=12 {
+            for key in (0..200u32).map(|n| format!("key-{n}")) {
+                let shard = partition_of(key.as_bytes(), SHARDS).0;
+                assert!(
+                    meet(shard, partition_of(key.as_bytes(), partitions), partitions),
+                    "{key} {partitions}"
+                );
             }
         }
-    }
-}
-
-impl Drop for MongoClaim {
-    fn drop(&mut self) {
-        // Nobody has to wait for it: if it does not come to it, the claim ends by itself.
-        #[allow(clippy::disallowed_methods, reason = "a courtesy that may be cut off at any point")]
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(self.give_back());
-        }
+        let of_three: Vec<u16> = (0..3).filter(|&p| meet(1, Partition(p), 3)).collect();
+        let of_six: Vec<u16> = (0..6).filter(|&p| meet(1, Partition(p), 6)).collect();
+        assert_eq!((of_three, of_six), (vec![1], vec![1, 4]));
     }
 }

@@ -122,6 +122,8 @@ impl OrderReads for MongoOrders {
             "waiting": true,
             "_id": { "$gt": after, "$lte": last.as_i64() },
             "updatedAt": { "$lt": super::document::date(before) },
+            // What waits to be published is not forgotten.
+            "unsent": { "$exists": false },
         };
         let due = self.read(filter, doc! { "_id": 1 }, limit).await?;
         Ok(due.into_iter().filter(|order| awaits_products(order)).collect())

@@ -146,7 +146,7 @@ pub trait OrderReads: Send + Sync {
 
     /// Up to `limit` orders after `after` (by id, oldest first) that wait for Products
     /// ([`crate::domain::outstanding_request`]) and have not changed since `before`. Says so correctly at the latest a
-    /// second after the change.
+    /// second after the change. Orders of which something is still to be published may be left out.
     async fn outstanding(
         &self,
         before: Timestamp,

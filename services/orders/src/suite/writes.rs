@@ -175,6 +175,8 @@ pub(super) async fn what_waits_for_products_is_found(subject: Box<dyn Subject>) 
     let hidden = commit(&*subject, insert(3)).await;
     let hidden = commit(&*subject, update(&hidden, Command::Hide)).await;
     let check = async |subject: &dyn Subject, expected: &[&Arc<crate::domain::Order>]| {
+        // What is not published yet need not be found.
+        subject.outgoing().await;
         let store = subject.store();
         let due = store.outstanding(at(1_000), None, 10).await.expect("read");
         assert_eq!(due.iter().collect::<Vec<_>>(), expected);

@@ -218,7 +218,7 @@ async fn reads_and_marks_get_over_a_fault() {
             server.heal().await.unwrap();
             assert_eq!(sent, 3, "{told}");
             for claim in claims {
-                claim.give_back().await;
+                claim.claim.give_back().await;
             }
         }
     }

@@ -88,7 +88,7 @@ impl Mongodb {
                 };
                 claim.sent(&sent).await.unwrap();
             }
-            claim.give_back().await;
+            claim.claim.give_back().await;
         }
     }
 }
