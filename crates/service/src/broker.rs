@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::config::KafkaArgs;
+use crate::config::{KafkaArgs, SaslMechanism, SecurityProtocol};
 use crate::http::ReadyCheck;
 use crate::lifecycle::Lifecycle;
 use crate::process::Process;
@@ -166,7 +166,12 @@ fn config(args: &KafkaArgs, brokers: &str) -> KafkaConfig {
     let text = |secret: &Option<crate::config::Secret>| secret.as_ref().map(|s| s.reveal().to_owned());
     let mut config = KafkaConfig::new(brokers);
     config.security_protocol = args.kafka_security_protocol.map(|p| p.name().to_owned());
-    config.sasl_mechanism = args.kafka_sasl_mechanism.map(|m| m.name().to_owned());
+    let protected = matches!(
+        args.kafka_security_protocol,
+        Some(SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl)
+    );
+    let mechanism = args.kafka_sasl_mechanism.or(protected.then_some(SaslMechanism::Plain));
+    config.sasl_mechanism = mechanism.map(|m| m.name().to_owned());
     config.sasl_username = args.kafka_sasl_username.clone();
     config.sasl_password = text(&args.kafka_sasl_password);
     config.ssl_ca_location = args.kafka_ssl_ca_location.clone();
@@ -257,6 +262,23 @@ impl ReadyCheck for BusReady {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_shown_plainly_unless_something_else_is_said() {
+        #[derive(clap::Parser)]
+        struct Cli {
+            #[command(flatten)]
+            kafka: KafkaArgs,
+        }
+        let mechanism = |args: &[&str]| {
+            let cli = <Cli as clap::Parser>::parse_from([&["test"], args].concat());
+            config(&cli.kafka, "localhost:9092").sasl_mechanism
+        };
+        assert_eq!(mechanism(&["--kafka-security-protocol", "sasl_ssl"]).as_deref(), Some("PLAIN"));
+        let scram = ["--kafka-security-protocol", "sasl_ssl", "--kafka-sasl-mechanism", "SCRAM-SHA-512"];
+        assert_eq!(mechanism(&scram).as_deref(), Some("SCRAM-SHA-512"));
+        assert_eq!(mechanism(&[]), None);
+    }
 
     #[tokio::test]
     async fn who_has_nothing_to_publish_is_ready_whatever_its_producer_says() {

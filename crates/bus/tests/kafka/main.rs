@@ -6,6 +6,7 @@
 mod groups;
 mod outages;
 mod reading;
+mod security;
 mod support;
 
 use std::sync::Arc;
