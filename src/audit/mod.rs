@@ -203,9 +203,10 @@ fn print_text(audit: &Audit, out: &mut dyn Write) -> std::io::Result<()> {
     match seen {
         Seen::AtRest => {}
         Seen::Snapshots => writeln!(out, "The system is running: these are snapshots of its databases.")?,
-        Seen::InPlace => {
-            writeln!(out, "The system may be running: what was wrong was so each time it was looked at.")?
-        }
+        Seen::InPlace => writeln!(
+            out,
+            "The system may be running: a problem counts only if it is there each time it is looked at."
+        )?,
     }
     writeln!(
         out,
