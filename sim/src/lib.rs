@@ -1,0 +1,5 @@
+//! Drives the shipped services from one seed through faults, and checks what must always hold after every step.
+//!
+//! [`memory`] keeps in memory what the services keep in a database: a third back-end behind the same traits and suites.
+
+pub mod memory;

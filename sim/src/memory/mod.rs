@@ -1,0 +1,1 @@
+//! Stores in memory, behind the same traits and suites as SQLite and MongoDB.
