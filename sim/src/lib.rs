@@ -2,4 +2,15 @@
 //!
 //! [`memory`] keeps in memory what the services keep in a database: a third back-end behind the same traits and suites.
 
+mod broker;
+mod dice;
+mod guard;
 pub mod memory;
+mod oracle;
+pub mod plan;
+mod schedule;
+mod trace;
+mod world;
+
+pub use oracle::Violation;
+pub use world::{Counts, Outcome, run};

@@ -1,0 +1,184 @@
+//! Between the shipped code and its database: every call waits at a gate, may fail or never come back as the plan has it,
+//! and every commit that took effect is shown to the [`Oracle`] before anybody else learns of it.
+
+mod journal;
+mod orders;
+mod outbox;
+mod products;
+
+use std::sync::Arc;
+
+use holdfast_storage::StoreError;
+use parking_lot::Mutex;
+
+pub use self::journal::GuardedJournal;
+pub use self::orders::GuardedOrders;
+pub use self::outbox::GuardedOutbox;
+pub use self::products::GuardedProducts;
+use crate::oracle::Oracle;
+use crate::plan::At;
+use crate::schedule::Gate;
+
+/// What is wrong with a service's database. Shared by its instances.
+#[derive(Debug, Default)]
+pub struct Disk(Mutex<DiskState>);
+
+#[derive(Debug, Default)]
+struct DiskState {
+    away_until: u64,
+    full_until: u64,
+    unsure: u64,
+}
+
+impl Disk {
+    /// It refuses everything until then (milliseconds since the beginning).
+    pub fn away_until(&self, until: u64) {
+        let mut state = self.0.lock();
+        state.away_until = state.away_until.max(until);
+    }
+
+    /// Nothing can be written until then.
+    pub fn full_until(&self, until: u64) {
+        let mut state = self.0.lock();
+        state.full_until = state.full_until.max(until);
+    }
+
+    /// So many commits take effect and are answered with an error.
+    pub fn unsure(&self, commits: u64) {
+        self.0.lock().unsure += commits;
+    }
+
+    /// Nothing is wrong with it any more.
+    pub fn heal(&self) {
+        *self.0.lock() = DiskState::default();
+    }
+}
+
+/// What is planned for a process.
+#[derive(Debug, Default)]
+pub struct Process(Mutex<ProcessState>);
+
+#[derive(Debug, Default)]
+struct ProcessState {
+    dies: Option<At>,
+    dead: bool,
+    stalled_until: u64,
+}
+
+impl Process {
+    /// It dies then.
+    pub fn dies(&self, at: At) {
+        let mut state = self.0.lock();
+        match at {
+            At::Anywhere => state.dead = true,
+            at => state.dies = Some(at),
+        }
+    }
+
+    /// It stands still until then.
+    pub fn stalled_until(&self, until: u64) {
+        let mut state = self.0.lock();
+        state.stalled_until = state.stalled_until.max(until);
+    }
+
+    /// Nothing is planned for it any more.
+    pub fn heal(&self) {
+        let mut state = self.0.lock();
+        state.dies = None;
+        state.stalled_until = 0;
+    }
+
+    /// Whether it has died and is still to be buried.
+    pub fn is_dead(&self) -> bool {
+        self.0.lock().dead
+    }
+}
+
+/// What a task's call of its database runs into.
+#[derive(Clone)]
+pub struct Access {
+    /// Where it waits.
+    pub gate: Gate,
+    /// What is wrong with the database.
+    pub disk: Arc<Disk>,
+    /// What is planned for its process.
+    pub process: Arc<Process>,
+    /// Who checks.
+    pub oracle: Oracle,
+}
+
+impl Access {
+    /// Waits for its turn; for ever if the process is dead.
+    async fn pass(&self) {
+        loop {
+            self.gate.pass().await;
+            let state = self.process.0.lock();
+            if !state.dead && state.stalled_until <= self.gate.now() {
+                return;
+            }
+            drop(state);
+            if self.process.is_dead() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    async fn read(&self) -> Result<(), StoreError> {
+        self.pass().await;
+        let away = self.disk.0.lock().away_until > self.gate.now();
+        if away { Err(unavailable("the database is away")) } else { Ok(()) }
+    }
+
+    /// Before a commit takes effect.
+    async fn before_commit(&self) -> Result<(), StoreError> {
+        self.pass().await;
+        let dies = {
+            let mut state = self.process.0.lock();
+            match &mut state.dies {
+                Some(At::BeforeCommit(0)) => {
+                    state.dead = true;
+                    true
+                }
+                Some(At::BeforeCommit(left)) => {
+                    *left -= 1;
+                    false
+                }
+                _ => false,
+            }
+        };
+        if dies {
+            std::future::pending::<()>().await;
+        }
+        let disk = self.disk.0.lock();
+        if disk.away_until > self.gate.now() {
+            return Err(unavailable("the database is away"));
+        }
+        if disk.full_until > self.gate.now() {
+            return Err(unavailable("no space left on the device"));
+        }
+        Ok(())
+    }
+
+    /// After a commit took effect, before anybody is told.
+    async fn after_commit(&self) -> Result<(), StoreError> {
+        {
+            let mut state = self.process.0.lock();
+            match &mut state.dies {
+                Some(At::AfterCommit(0)) => state.dead = true,
+                Some(At::AfterCommit(left)) => *left -= 1,
+                _ => {}
+            }
+        }
+        self.pass().await;
+        let mut disk = self.disk.0.lock();
+        if disk.unsure > 0 {
+            disk.unsure -= 1;
+            return Err(unavailable("the connection was lost while committing"));
+        }
+        Ok(())
+    }
+}
+
+fn unavailable(why: &str) -> StoreError {
+    StoreError::Unavailable(why.to_owned())
+}

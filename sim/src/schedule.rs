@@ -1,0 +1,153 @@
+//! Who goes on when: every step of the shipped code that the world can see waits at a [`Gate`], and one at a time is let
+//! through, in an order that follows from the seed alone.
+//!
+//! Between two gates a task of the shipped code runs by itself, and may wake others; how the runtime orders those is not
+//! part of the seed. It does not matter, because each of them comes to a gate of its own before it can see or change
+//! anything that others see. So a run is a sequence of passed gates, and the same seed gives the same sequence.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use crate::dice::Dice;
+
+/// When, whose, and its how manieth: no two are the same.
+type Turn = (u64, u64, u64);
+
+/// Those who wait. Clones are the same schedule.
+#[derive(Clone)]
+pub struct Schedule {
+    started: Instant,
+    waiting: Arc<Mutex<BTreeMap<Turn, oneshot::Sender<()>>>>,
+    arrived: Arc<Notify>,
+}
+
+impl Schedule {
+    /// Begins now.
+    pub fn new() -> Self {
+        Self { started: Instant::now(), waiting: Arc::default(), arrived: Arc::default() }
+    }
+
+    /// Milliseconds since the beginning.
+    pub fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// A gate for one task of the shipped code. `part` must be another one for each.
+    pub fn gate(&self, seed: u64, part: u64) -> Gate {
+        Gate {
+            schedule: self.clone(),
+            part,
+            passing: Arc::new(Mutex::new(Passing { dice: Dice::of(seed, part), passed: 0 })),
+        }
+    }
+
+    /// Waits until nobody has anything to do but wait, and lets the next one through, if its time has come by `until`
+    /// (milliseconds since the beginning). Says whether there was one; if not, it is `until` now.
+    ///
+    /// Only one task of the world may call it.
+    pub async fn step(&self, until: u64) -> bool {
+        loop {
+            // On a paused clock this comes back when every other task waits.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let now = self.now();
+            let next = {
+                let mut waiting = self.waiting.lock();
+                // Whoever was aborted waits no more.
+                while let Some(first) = waiting.first_entry() {
+                    if !first.get().is_closed() {
+                        break;
+                    }
+                    first.remove();
+                }
+                waiting.first_key_value().map(|(turn, _)| *turn)
+            };
+            match next {
+                Some(turn) if turn.0 <= now => {
+                    if let Some(sender) = self.waiting.lock().remove(&turn) {
+                        let _ = sender.send(());
+                    }
+                    return true;
+                }
+                _ if now >= until => return false,
+                Some(turn) => self.sleep_until(turn.0.min(until)).await,
+                None => self.sleep_until(until).await,
+            }
+        }
+    }
+
+    /// Timers of the shipped code may fire meanwhile, and bring somebody to a gate who is due before.
+    async fn sleep_until(&self, at: u64) {
+        let at = self.started + Duration::from_millis(at);
+        tokio::select! {
+            biased;
+            () = self.arrived.notified() => {}
+            () = tokio::time::sleep_until(at) => {}
+        }
+    }
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+struct Passing {
+    dice: Dice,
+    passed: u64,
+}
+
+/// Where one task of the shipped code waits for its turn.
+#[derive(Clone)]
+pub struct Gate {
+    schedule: Schedule,
+    part: u64,
+    passing: Arc<Mutex<Passing>>,
+}
+
+impl Gate {
+    /// Waits for a turn: mostly a moment, now and then as long as something slow takes, and rarely longer than any claim,
+    /// turn or patience in the product lasts.
+    pub async fn pass(&self) {
+        let open = {
+            let mut passing = self.passing.lock();
+            passing.passed += 1;
+            let dice = &mut passing.dice;
+            let wait = match dice.below(1_000) {
+                0 => dice.between(1_000, 7_000),
+                1..=20 => dice.between(20, 200),
+                _ => dice.between(0, 3),
+            };
+            let (open, opened) = oneshot::channel();
+            let turn = (self.schedule.now() + wait, self.part, passing.passed);
+            self.schedule.waiting.lock().insert(turn, open);
+            self.schedule.arrived.notify_one();
+            opened
+        };
+        // The schedule outlives every gate; were it gone, so would be the run.
+        let _ = open.await;
+    }
+
+    /// What this task does by chance.
+    pub fn chance<T>(&self, throw: impl FnOnce(&mut Dice) -> T) -> T {
+        throw(&mut self.passing.lock().dice)
+    }
+
+    /// Another gate, for something that this task has made: a producer, say.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        let seed = self.chance(Dice::next);
+        // The greatest bit sets it apart from all that are numbered by hand.
+        self.schedule.gate(seed, seed | 1 << 63)
+    }
+
+    /// Milliseconds since the beginning of the run.
+    pub fn now(&self) -> u64 {
+        self.schedule.now()
+    }
+}
