@@ -46,7 +46,7 @@ pub struct Database {
     /// Its start, its background work and its end.
     pub backend: Arc<dyn Backend>,
     /// What needs the journal's records besides consumers.
-    keeps: Vec<Arc<dyn Keeps>>,
+    pub keeps: Vec<Arc<dyn Keeps>>,
 }
 
 impl Database {

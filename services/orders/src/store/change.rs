@@ -92,6 +92,25 @@ pub struct Change {
     pub(crate) live: Vec<(LiveKind, Outgoing)>,
 }
 
+/// A [`Change`] taken apart, for a back-end that keeps it as it is.
+#[derive(Clone, Debug)]
+pub struct ChangeParts {
+    /// The state after it.
+    pub order: Arc<Order>,
+    /// What must be stored for it to take effect; `None`: there is no such order yet.
+    pub previous: Option<Previous>,
+    /// Why it happened.
+    pub cause: StepCause,
+    /// When.
+    pub at: Timestamp,
+    /// Whether the state stays as it is, and only the history grows.
+    pub note: bool,
+    /// Its events.
+    pub events: Vec<Outgoing>,
+    /// Its live messages; they go out after the events.
+    pub live: Vec<(LiveKind, Outgoing)>,
+}
+
 impl Change {
     /// A new order ([`crate::domain::place`]).
     pub fn insert(placed: Changed, cause: StepCause, traceparent: Option<Bytes>) -> Self {
@@ -164,6 +183,23 @@ impl Change {
     /// The API's JSON of that state; empty for a note.
     pub fn view(&self) -> Bytes {
         self.view.clone()
+    }
+
+    /// Takes it apart.
+    pub fn into_parts(self) -> ChangeParts {
+        let note = self.is_note();
+        let Self { order, previous, cause, at, events, live, .. } = self;
+        ChangeParts { order, previous, cause, at, note, events, live }
+    }
+
+    /// What must be stored for it to take effect; `None`: there is no such order yet.
+    pub fn previous(&self) -> Option<Previous> {
+        self.previous
+    }
+
+    /// What goes out with it, in this order.
+    pub fn outgoing(&self) -> impl Iterator<Item = &Outgoing> {
+        self.events.iter().chain(self.live.iter().map(|(_, outgoing)| outgoing))
     }
 
     /// Whether the state stays as it is, and only the history grows.

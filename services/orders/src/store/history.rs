@@ -33,6 +33,13 @@ pub struct StepOutgoing {
     pub place: Place,
 }
 
+impl StepOutgoing {
+    /// The event that is at `place`; `None` if no event of an order goes to that topic.
+    pub fn at(place: Place) -> Option<Self> {
+        Some(Self { event_type: event_type(place.topic)?, place })
+    }
+}
+
 /// A live message that a step sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepLive {
@@ -340,7 +347,7 @@ fn read_step(
         let kind = from.byte()?;
         let place = place(topic, from)?;
         if kind == 0 {
-            outgoing.push(StepOutgoing { event_type: event_type(topic)?, place });
+            outgoing.push(StepOutgoing::at(place)?);
         } else {
             live.push(StepLive { kind: LiveKind::from_code(kind)?, place });
         }

@@ -16,7 +16,7 @@ use holdfast_contract::{OrderId, Timestamp};
 use holdfast_storage::{Advance, Outgoing, ParkedId, Seq, StoreError, ToPark};
 use thiserror::Error;
 
-pub use change::{Change, Previous, StepCause, StepEvent};
+pub use change::{Change, ChangeParts, Previous, StepCause, StepEvent};
 pub(crate) use codec::{decode_order, encode_order};
 pub(crate) use history::{Encoder, decode_numbered_steps, decode_steps};
 pub use history::{Place, StepLive, StepOutgoing, Timeline, TimelineStep};

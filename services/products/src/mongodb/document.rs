@@ -9,7 +9,6 @@ use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, DateTime, RawArrayBuf, RawDocument, RawDocumentBuf, cstr, rawdoc};
 
 use super::fields::Fields;
-use super::words::words;
 use crate::domain::{
     Decision, Hold, HoldId, HttpReservation, LedgerMovement, MovementId, Product, Rating, Shelf, StockChange,
 };
@@ -17,6 +16,7 @@ use crate::store::codes;
 use crate::store::stored::{
     StoredDecision, StoredHold, StoredHttp, StoredMovement, StoredOwner, StoredShelf, inconsistent, of_row,
 };
+use crate::store::words::words;
 use crate::store::{IdempotencyRecord, StoredAnswer};
 
 pub(super) fn date(at: Timestamp) -> DateTime {

@@ -8,7 +8,7 @@ use super::Collections;
 use super::document::read_shelf;
 use super::fields::Fields;
 use super::reads::shelf_fields;
-use super::words::searched;
+use crate::store::words::searched;
 use crate::store::{Limits, ProductPage, ProductQuery, Sort, SortBy};
 
 /// Greater than every character of a word.

@@ -14,7 +14,6 @@ mod reads;
 mod schema;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -6,6 +6,7 @@ mod commit;
 mod query;
 pub(crate) mod stored;
 mod turns;
+pub mod words;
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The words that a text search goes by.
+//! The words that a text search goes by, where the database brings none of its own.
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
@@ -7,7 +7,7 @@ use unicode_normalization::char::is_combining_mark;
 const SEARCHED: usize = 16;
 
 /// The words of a text: lower case, without diacritics, sorted, each once.
-pub(super) fn words<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+pub fn words<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut words: Vec<String> = texts.into_iter().flat_map(split).collect();
     words.sort_unstable();
     words.dedup();
@@ -15,7 +15,7 @@ pub(super) fn words<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<String>
 }
 
 /// The words to find; none in a text that has no letter or digit.
-pub(super) fn searched(text: &str) -> Vec<String> {
+pub fn searched(text: &str) -> Vec<String> {
     let mut words = split(text);
     words.truncate(SEARCHED);
     words.sort_unstable();
