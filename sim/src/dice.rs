@@ -4,24 +4,24 @@
 ///
 /// The numbers are those of splitmix64 (Steele, Lea and Flood, 2014).
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
     /// Dice of a seed.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Dice of their own for `part` of a run. What one part throws does not change what another one gets, so the order in
     /// which they run is not part of the seed.
-    pub fn of(seed: u64, part: u64) -> Self {
+    pub(crate) fn of(seed: u64, part: u64) -> Self {
         let mut dice = Self(seed ^ part.wrapping_mul(0xd6e8_feb8_6659_fd93));
         dice.next();
         dice
     }
 
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -30,23 +30,23 @@ impl Dice {
     }
 
     /// A number below `n`; 0 if `n` is 0.
-    pub fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         // The bias is below one in 2^50 for every `n` that is asked for here.
         if n == 0 { 0 } else { self.next() % n }
     }
 
     /// An index into something of that length.
-    pub fn index(&mut self, length: usize) -> usize {
+    pub(crate) fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.below(length as u64)).unwrap_or(0)
     }
 
     /// A number from `low` to `high`, both included.
-    pub fn between(&mut self, low: u64, high: u64) -> u64 {
+    pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high.saturating_sub(low) + 1)
     }
 
     /// True once in `n` times; never if `n` is 0.
-    pub fn once_in(&mut self, n: u64) -> bool {
+    pub(crate) fn once_in(&mut self, n: u64) -> bool {
         n > 0 && self.below(n) == 0
     }
 
@@ -54,7 +54,7 @@ impl Dice {
     ///
     /// # Panics
     /// If there is nothing to choose from.
-    pub fn weighted<T: Copy>(&mut self, choices: &[(u64, T)]) -> T {
+    pub(crate) fn weighted<T: Copy>(&mut self, choices: &[(u64, T)]) -> T {
         let total = choices.iter().map(|(weight, _)| weight).sum();
         let mut at = self.below(total);
         for &(weight, choice) in choices {

@@ -20,7 +20,7 @@ type Turn = (u64, u64, u64);
 
 /// Those who wait. Clones are the same schedule.
 #[derive(Clone)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     started: Instant,
     waiting: Arc<Mutex<BTreeMap<Turn, oneshot::Sender<()>>>>,
     arrived: Arc<Notify>,
@@ -28,17 +28,17 @@ pub struct Schedule {
 
 impl Schedule {
     /// Begins now.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { started: Instant::now(), waiting: Arc::default(), arrived: Arc::default() }
     }
 
     /// Milliseconds since the beginning.
-    pub fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// A gate for one task of the shipped code. `part` must be another one for each.
-    pub fn gate(&self, seed: u64, part: u64) -> Gate {
+    pub(crate) fn gate(&self, seed: u64, part: u64) -> Gate {
         Gate {
             schedule: self.clone(),
             part,
@@ -50,7 +50,7 @@ impl Schedule {
     /// (milliseconds since the beginning). Says whether there was one; if not, it is `until` now.
     ///
     /// Only one task of the world may call it.
-    pub async fn step(&self, until: u64) -> bool {
+    pub(crate) async fn step(&self, until: u64) -> bool {
         loop {
             // On a paused clock this comes back when every other task waits.
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -104,7 +104,7 @@ struct Passing {
 
 /// Where one task of the shipped code waits for its turn.
 #[derive(Clone)]
-pub struct Gate {
+pub(crate) struct Gate {
     schedule: Schedule,
     part: u64,
     passing: Arc<Mutex<Passing>>,
@@ -113,7 +113,7 @@ pub struct Gate {
 impl Gate {
     /// Waits for a turn: mostly a moment, now and then as long as something slow takes, and rarely longer than any claim,
     /// turn or patience in the product lasts.
-    pub async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         let open = {
             let mut passing = self.passing.lock();
             passing.passed += 1;
@@ -134,20 +134,20 @@ impl Gate {
     }
 
     /// What this task does by chance.
-    pub fn chance<T>(&self, throw: impl FnOnce(&mut Dice) -> T) -> T {
+    pub(crate) fn chance<T>(&self, throw: impl FnOnce(&mut Dice) -> T) -> T {
         throw(&mut self.passing.lock().dice)
     }
 
     /// Another gate, for something that this task has made: a producer, say.
     #[must_use]
-    pub fn child(&self) -> Self {
+    pub(crate) fn child(&self) -> Self {
         let seed = self.chance(Dice::next);
         // The greatest bit sets it apart from all that are numbered by hand.
         self.schedule.gate(seed, seed | 1 << 63)
     }
 
     /// Milliseconds since the beginning of the run.
-    pub fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         self.schedule.now()
     }
 }

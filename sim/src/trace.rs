@@ -9,7 +9,7 @@ use crate::schedule::Schedule;
 
 /// Takes up what happens. Clones are the same trace.
 #[derive(Clone)]
-pub struct Trace {
+pub(crate) struct Trace {
     schedule: Schedule,
     inner: Arc<Mutex<Inner>>,
 }
@@ -23,7 +23,7 @@ struct Inner {
 
 impl Trace {
     /// An empty trace; `keep` the lines, or only their hash.
-    pub fn new(schedule: Schedule, keep: bool) -> Self {
+    pub(crate) fn new(schedule: Schedule, keep: bool) -> Self {
         // FNV-1a: it has to tell runs apart, not to withstand anybody.
         let lines = keep.then(Vec::new);
         let inner = Inner { hash: 0xcbf2_9ce4_8422_2325, events: 0, line: String::new(), lines };
@@ -31,7 +31,7 @@ impl Trace {
     }
 
     /// Takes up an event.
-    pub fn say(&self, what: std::fmt::Arguments<'_>) {
+    pub(crate) fn say(&self, what: std::fmt::Arguments<'_>) {
         let now = self.schedule.now();
         let mut inner = self.inner.lock();
         let Inner { hash, events, line, lines } = &mut *inner;
@@ -48,17 +48,17 @@ impl Trace {
     }
 
     /// The hash so far.
-    pub fn hash(&self) -> u64 {
+    pub(crate) fn hash(&self) -> u64 {
         self.inner.lock().hash
     }
 
     /// How much happened so far.
-    pub fn events(&self) -> u64 {
+    pub(crate) fn events(&self) -> u64 {
         self.inner.lock().events
     }
 
     /// The lines so far; none if they are not kept.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.inner.lock().lines.clone().unwrap_or_default()
     }
 }

@@ -27,11 +27,11 @@ use crate::dice::Dice;
 use crate::schedule::{Gate, Schedule};
 
 /// Partitions of each topic.
-pub const PARTITIONS: u16 = 3;
+pub(crate) const PARTITIONS: u16 = 3;
 
 /// A broker. Clones are the same one.
 #[derive(Clone)]
-pub struct SimBroker {
+pub(crate) struct SimBroker {
     shared: Arc<Shared>,
 }
 
@@ -85,7 +85,7 @@ impl Members {
 
 impl SimBroker {
     /// An empty broker.
-    pub fn new(schedule: Schedule) -> Self {
+    pub(crate) fn new(schedule: Schedule) -> Self {
         let state = State {
             life: 1,
             logs: BTreeMap::new(),
@@ -100,24 +100,24 @@ impl SimBroker {
     }
 
     /// The broker as one task of a process sees it.
-    pub fn seen_by(&self, gate: Gate) -> SimBus {
+    pub(crate) fn seen_by(&self, gate: Gate) -> SimBus {
         SimBus { shared: self.shared.clone(), gate }
     }
 
     /// It cannot be reached until then (milliseconds since the beginning).
-    pub fn away_until(&self, until: u64) {
+    pub(crate) fn away_until(&self, until: u64) {
         self.change(|state| state.away_until = state.away_until.max(until));
     }
 
     /// A topic's messages are kept back until then.
-    pub fn delay(&self, topic: Topic, until: u64) {
+    pub(crate) fn delay(&self, topic: Topic, until: u64) {
         self.change(|state| {
             state.delayed.insert(topic, until);
         });
     }
 
     /// Everything is gone, and it starts anew.
-    pub fn wipe(&self) {
+    pub(crate) fn wipe(&self) {
         self.change(|state| {
             state.life += 1;
             state.logs.clear();
@@ -125,7 +125,7 @@ impl SimBroker {
     }
 
     /// The partitions of a group change hands.
-    pub fn rebalance(&self, group: Group) {
+    pub(crate) fn rebalance(&self, group: Group) {
         self.change(|state| {
             let members = state.groups.entry(group).or_default();
             members.shift += 1;
@@ -134,7 +134,7 @@ impl SimBroker {
     }
 
     /// Nothing is kept from anybody any more.
-    pub fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.change(|state| {
             state.away_until = 0;
             state.delayed.clear();
@@ -142,7 +142,7 @@ impl SimBroker {
     }
 
     /// A message that some other program sent, wherever it pleased.
-    pub fn send(&self, partition: TopicPartition, key: Bytes, payload: Bytes, like: &Record) {
+    pub(crate) fn send(&self, partition: TopicPartition, key: Bytes, payload: Bytes, like: &Record) {
         self.change(|state| {
             let record = Record { key, payload, ..like.clone() };
             state.append(partition, record, None);
@@ -150,21 +150,21 @@ impl SimBroker {
     }
 
     /// The record at a place of this life of the log.
-    pub fn at(&self, partition: TopicPartition, life: Incarnation, offset: u64) -> Option<Arc<Record>> {
+    pub(crate) fn at(&self, partition: TopicPartition, life: Incarnation, offset: u64) -> Option<Arc<Record>> {
         let state = self.shared.state.lock();
         let log = (state.incarnation() == life).then(|| state.logs.get(&partition)).flatten()?;
         log.get(usize::try_from(offset).ok()?).map(|entry| entry.record.clone())
     }
 
     /// Records of these topics, oldest first in each partition.
-    pub fn records(&self, topics: &[Topic]) -> Vec<Arc<Record>> {
+    pub(crate) fn records(&self, topics: &[Topic]) -> Vec<Arc<Record>> {
         let state = self.shared.state.lock();
         let logs = state.logs.iter().filter(|(partition, _)| topics.contains(&partition.topic));
         logs.flat_map(|(_, log)| log.iter().map(|entry| entry.record.clone())).collect()
     }
 
     /// The ends of these topics' logs.
-    pub fn bounds(&self, topics: &[Topic]) -> Vec<Bounds> {
+    pub(crate) fn bounds(&self, topics: &[Topic]) -> Vec<Bounds> {
         self.shared.state.lock().bounds(topics)
     }
 
@@ -230,7 +230,7 @@ fn partitions(topics: &[Topic]) -> impl Iterator<Item = TopicPartition> {
 
 /// The broker as one task of a process sees it.
 #[derive(Clone)]
-pub struct SimBus {
+pub(crate) struct SimBus {
     shared: Arc<Shared>,
     gate: Gate,
 }

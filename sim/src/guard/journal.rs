@@ -10,14 +10,14 @@ use tokio::sync::watch;
 use super::Access;
 
 /// The journal as one task sees it.
-pub struct GuardedJournal {
+pub(crate) struct GuardedJournal {
     journal: Arc<dyn Journal>,
     access: Access,
 }
 
 impl GuardedJournal {
     /// What `access` lets through.
-    pub fn new(journal: Arc<dyn Journal>, access: Access) -> Self {
+    pub(crate) fn new(journal: Arc<dyn Journal>, access: Access) -> Self {
         Self { journal, access }
     }
 }

@@ -7,21 +7,22 @@ mod outbox;
 mod products;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_storage::StoreError;
 use parking_lot::Mutex;
 
-pub use self::journal::GuardedJournal;
-pub use self::orders::GuardedOrders;
-pub use self::outbox::GuardedOutbox;
-pub use self::products::GuardedProducts;
+pub(crate) use self::journal::GuardedJournal;
+pub(crate) use self::orders::GuardedOrders;
+pub(crate) use self::outbox::GuardedOutbox;
+pub(crate) use self::products::GuardedProducts;
 use crate::oracle::Oracle;
 use crate::plan::At;
 use crate::schedule::Gate;
 
 /// What is wrong with a service's database. Shared by its instances.
 #[derive(Debug, Default)]
-pub struct Disk(Mutex<DiskState>);
+pub(crate) struct Disk(Mutex<DiskState>);
 
 #[derive(Debug, Default)]
 struct DiskState {
@@ -32,31 +33,31 @@ struct DiskState {
 
 impl Disk {
     /// It refuses everything until then (milliseconds since the beginning).
-    pub fn away_until(&self, until: u64) {
+    pub(crate) fn away_until(&self, until: u64) {
         let mut state = self.0.lock();
         state.away_until = state.away_until.max(until);
     }
 
     /// Nothing can be written until then.
-    pub fn full_until(&self, until: u64) {
+    pub(crate) fn full_until(&self, until: u64) {
         let mut state = self.0.lock();
         state.full_until = state.full_until.max(until);
     }
 
     /// So many commits take effect and are answered with an error.
-    pub fn unsure(&self, commits: u64) {
+    pub(crate) fn unsure(&self, commits: u64) {
         self.0.lock().unsure += commits;
     }
 
     /// Nothing is wrong with it any more.
-    pub fn heal(&self) {
+    pub(crate) fn heal(&self) {
         *self.0.lock() = DiskState::default();
     }
 }
 
 /// What is planned for a process.
 #[derive(Debug, Default)]
-pub struct Process(Mutex<ProcessState>);
+pub(crate) struct Process(Mutex<ProcessState>);
 
 #[derive(Debug, Default)]
 struct ProcessState {
@@ -67,7 +68,7 @@ struct ProcessState {
 
 impl Process {
     /// It dies then.
-    pub fn dies(&self, at: At) {
+    pub(crate) fn dies(&self, at: At) {
         let mut state = self.0.lock();
         match at {
             At::Anywhere => state.dead = true,
@@ -76,35 +77,35 @@ impl Process {
     }
 
     /// It stands still until then.
-    pub fn stalled_until(&self, until: u64) {
+    pub(crate) fn stalled_until(&self, until: u64) {
         let mut state = self.0.lock();
         state.stalled_until = state.stalled_until.max(until);
     }
 
     /// Nothing is planned for it any more.
-    pub fn heal(&self) {
+    pub(crate) fn heal(&self) {
         let mut state = self.0.lock();
         state.dies = None;
         state.stalled_until = 0;
     }
 
     /// Whether it has died and is still to be buried.
-    pub fn is_dead(&self) -> bool {
+    pub(crate) fn is_dead(&self) -> bool {
         self.0.lock().dead
     }
 }
 
 /// What a task's call of its database runs into.
 #[derive(Clone)]
-pub struct Access {
+pub(crate) struct Access {
     /// Where it waits.
-    pub gate: Gate,
+    pub(crate) gate: Gate,
     /// What is wrong with the database.
-    pub disk: Arc<Disk>,
+    pub(crate) disk: Arc<Disk>,
     /// What is planned for its process.
-    pub process: Arc<Process>,
+    pub(crate) process: Arc<Process>,
     /// Who checks.
-    pub oracle: Oracle,
+    pub(crate) oracle: Oracle,
 }
 
 impl Access {
@@ -112,14 +113,15 @@ impl Access {
     async fn pass(&self) {
         loop {
             self.gate.pass().await;
-            let state = self.process.0.lock();
-            if !state.dead && state.stalled_until <= self.gate.now() {
-                return;
-            }
-            drop(state);
             if self.process.is_dead() {
                 std::future::pending::<()>().await;
             }
+            let stalled_until = self.process.0.lock().stalled_until;
+            if stalled_until <= self.gate.now() {
+                return;
+            }
+            let rest = stalled_until.saturating_sub(self.gate.now());
+            tokio::time::sleep(Duration::from_millis(rest)).await;
         }
     }
 

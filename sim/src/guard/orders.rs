@@ -16,7 +16,7 @@ use crate::oracle::OrdersCommit;
 
 /// The database as one task sees it.
 #[derive(Clone)]
-pub struct GuardedOrders {
+pub(crate) struct GuardedOrders {
     store: Arc<dyn OrderStore>,
     inbox: Arc<dyn Inbox>,
     access: Access,
@@ -24,7 +24,7 @@ pub struct GuardedOrders {
 
 impl GuardedOrders {
     /// What `access` lets through.
-    pub fn new(store: Arc<dyn OrderStore>, inbox: Arc<dyn Inbox>, access: Access) -> Self {
+    pub(crate) fn new(store: Arc<dyn OrderStore>, inbox: Arc<dyn Inbox>, access: Access) -> Self {
         Self { store, inbox, access }
     }
 }

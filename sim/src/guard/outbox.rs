@@ -10,14 +10,14 @@ use tokio::sync::watch;
 use super::Access;
 
 /// The outbox as the relay of one process sees it; each shard has a gate of its own.
-pub struct GuardedOutbox {
+pub(crate) struct GuardedOutbox {
     outbox: Arc<dyn Outbox>,
     shards: Vec<Access>,
 }
 
 impl GuardedOutbox {
     /// What `shards` let through, one for each shard of the outbox.
-    pub fn new(outbox: Arc<dyn Outbox>, shards: Vec<Access>) -> Self {
+    pub(crate) fn new(outbox: Arc<dyn Outbox>, shards: Vec<Access>) -> Self {
         Self { outbox, shards }
     }
 }

@@ -16,14 +16,14 @@ use super::Access;
 
 /// The database as one task sees it.
 #[derive(Clone)]
-pub struct GuardedProducts {
+pub(crate) struct GuardedProducts {
     store: Arc<dyn ProductStore>,
     access: Access,
 }
 
 impl GuardedProducts {
     /// What `access` lets through.
-    pub fn new(store: Arc<dyn ProductStore>, access: Access) -> Self {
+    pub(crate) fn new(store: Arc<dyn ProductStore>, access: Access) -> Self {
         Self { store, access }
     }
 }

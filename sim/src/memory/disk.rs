@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use holdfast_service::backend::Backend;
-use holdfast_storage::StoreError;
+use holdfast_storage::{Outgoing, StoreError};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -106,6 +106,13 @@ impl<S: Send> Memory<S> {
     /// Looks at what is stored, past the traits: also through a handle that is closed. `look` must not call the store.
     pub fn look<T>(&self, look: impl FnOnce(&View<'_, S>) -> T) -> T {
         look(&View::new(&self.disk.state.lock()))
+    }
+
+    /// Puts a record into the journal that no commit of the service has, as a program does that writes past it.
+    pub fn intrude(&self, outgoing: Outgoing) {
+        let mut state = self.disk.state.lock();
+        state.log.append(outgoing);
+        state.log.announce();
     }
 
     /// Which handle it is.

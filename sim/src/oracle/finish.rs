@@ -21,7 +21,7 @@ pub(super) async fn check(shared: &Shared) -> Result<(), Violation> {
     let orders = shared.orders.open();
     let products = shared.products.open();
     kept(shared, &orders, &products).await.map_err(unreadable)??;
-    let report = audit(&products).await;
+    let report = audit(&products).await.map_err(unreadable)?;
     if report.total_findings > 0 {
         return broken(7, format!("the audit finds {:?}", report.findings));
     }

@@ -18,7 +18,7 @@ use holdfast_storage::{Advance, Incarnation, ParkCause, ParkedId, Record, Seq, T
 use parking_lot::Mutex;
 use rustc_hash::FxHashSet;
 
-pub use self::orders::OrdersCommit;
+pub(crate) use self::orders::OrdersCommit;
 use self::books::{OrderBook, StockBook};
 use crate::broker::SimBroker;
 use crate::memory::{MemoryOrders, MemoryProducts};
@@ -49,7 +49,7 @@ pub(crate) fn broken<T>(invariant: u8, what: impl Into<String>) -> Result<T, Vio
 
 /// Looks at every commit. Clones are the same oracle.
 #[derive(Clone)]
-pub struct Oracle {
+pub(crate) struct Oracle {
     shared: Arc<Shared>,
 }
 
@@ -74,29 +74,29 @@ pub(crate) struct State {
 
 impl Oracle {
     /// Looks at these two databases, both empty, and at what `broker` carries between them.
-    pub fn new(orders: MemoryOrders, products: MemoryProducts, broker: Option<SimBroker>, trace: Trace) -> Self {
+    pub(crate) fn new(orders: MemoryOrders, products: MemoryProducts, broker: Option<SimBroker>, trace: Trace) -> Self {
         let state = Mutex::new(State::default());
         Self { shared: Arc::new(Shared { orders, products, broker, trace, state }) }
     }
 
     /// What was found wrong first.
-    pub fn violation(&self) -> Option<Violation> {
+    pub(crate) fn violation(&self) -> Option<Violation> {
         self.shared.state.lock().violation.clone()
     }
 
     /// Something is wrong that somebody else saw.
-    pub fn fail(&self, violation: Violation) {
+    pub(crate) fn fail(&self, violation: Violation) {
         self.shared.trace.say(format_args!("VIOLATION  {violation}"));
         self.shared.state.lock().violation.get_or_insert(violation);
     }
 
     /// Nobody can read this payload.
-    pub fn poisoned(&self, payload: &[u8]) {
+    pub(crate) fn poisoned(&self, payload: &[u8]) {
         self.shared.state.lock().poison.insert(payload.to_vec());
     }
 
     /// A record that somebody else put into a journal: no commit of the service has it.
-    pub fn foreign(&self) {
+    pub(crate) fn foreign(&self) {
         let (orders, products) = (&self.shared.orders, &self.shared.products);
         let mut state = self.shared.state.lock();
         state.orders.seen = orders.look(|view| view.newest());
@@ -104,32 +104,32 @@ impl Oracle {
     }
 
     /// The order as it was committed last.
-    pub fn order(&self, id: OrderId) -> Option<Arc<Order>> {
+    pub(crate) fn order(&self, id: OrderId) -> Option<Arc<Order>> {
         self.shared.state.lock().orders.orders.get(&id).map(|entry| entry.order.clone())
     }
 
     /// The orders that were placed, oldest first.
-    pub fn placed(&self) -> Vec<OrderId> {
+    pub(crate) fn placed(&self) -> Vec<OrderId> {
         self.shared.state.lock().orders.placed.clone()
     }
 
     /// The products that there are, hidden ones too, oldest first.
-    pub fn products(&self) -> Vec<ProductId> {
+    pub(crate) fn products(&self) -> Vec<ProductId> {
         self.shared.state.lock().stock.made.clone()
     }
 
     /// How many orders were placed by the step with this number.
-    pub fn placed_by(&self, step: u64) -> usize {
+    pub(crate) fn placed_by(&self, step: u64) -> usize {
         self.shared.state.lock().orders.by_step.get(&step).map_or(0, Vec::len)
     }
 
     /// How many corrections of stock the step with this number made.
-    pub fn adjusted_by(&self, step: u64) -> usize {
+    pub(crate) fn adjusted_by(&self, step: u64) -> usize {
         self.shared.state.lock().stock.by_step.get(&step).copied().unwrap_or(0)
     }
 
     /// A commit of Orders took effect.
-    pub fn orders_committed(&self, commit: &OrdersCommit) {
+    pub(crate) fn orders_committed(&self, commit: &OrdersCommit) {
         let shared = &*self.shared;
         let mut state = shared.state.lock();
         let seen = state.orders.seen;
@@ -143,7 +143,7 @@ impl Oracle {
     }
 
     /// A commit of Products took effect.
-    pub fn products_committed(&self, commit: &holdfast_products::store::StockCommit) {
+    pub(crate) fn products_committed(&self, commit: &holdfast_products::store::StockCommit) {
         let shared = &*self.shared;
         let mut state = shared.state.lock();
         let seen = state.stock.seen;
@@ -157,7 +157,7 @@ impl Oracle {
     }
 
     /// Everything has come to rest: whether all is decided and both services' books agree.
-    pub async fn finish(&self) {
+    pub(crate) async fn finish(&self) {
         let checked = finish::check(&self.shared).await;
         let mut state = self.shared.state.lock();
         self.shared.note(&mut state, checked);

@@ -15,14 +15,14 @@ use super::{Inbound, Place, State, Violation, broken, check_inbound};
 
 /// What the oracle looks at of a commit.
 #[derive(Clone, Debug)]
-pub struct OrdersCommit {
+pub(crate) struct OrdersCommit {
     orders: Vec<Arc<Order>>,
     inbound: Inbound,
 }
 
 impl OrdersCommit {
     /// Of a commit that is about to be made.
-    pub fn of(commit: &Commit) -> Self {
+    pub(crate) fn of(commit: &Commit) -> Self {
         let inbound = Inbound {
             advances: commit.advances.clone(),
             park: commit.park.clone(),

@@ -3,8 +3,6 @@
 use bytes::Bytes;
 use holdfast_bus::{ORDERS_GROUP, PRODUCTS_GROUP};
 use holdfast_contract::{OrderId, Partition, Timestamp, Topic};
-use holdfast_orders::store::{Commit, OrderWrites};
-use holdfast_products::store::{StockCommit, StockWrites};
 use holdfast_storage::{Group, Outgoing, Record, Seq, TopicPartition};
 
 use super::World;
@@ -127,7 +125,7 @@ impl World {
         for _ in 0..count {
             let record = &sent[dice.index(sent.len())];
             let stray = dice.once_in(6).then(|| dice.below(u64::from(PARTITIONS)));
-            self.send(of, record, stray, record.key.clone(), record.payload.clone());
+            self.intrude(of, record, stray, record.key.clone(), record.payload.clone());
         }
     }
 
@@ -155,11 +153,11 @@ impl World {
             at: Timestamp::from_millis(1_767_225_600_000),
             traceparent: None,
         };
-        self.send(of, &like, None, key, payload.into());
+        self.intrude(of, &like, None, key, payload.into());
     }
 
     /// Somebody else writes into a topic.
-    fn send(&self, of: Service, like: &Record, stray: Option<u64>, key: Bytes, payload: Bytes) {
+    fn intrude(&self, of: Service, like: &Record, stray: Option<u64>, key: Bytes, payload: Bytes) {
         if let Some(broker) = &self.system.broker {
             let partition = match stray.and_then(|stray| u16::try_from(stray).ok()) {
                 Some(stray) => Partition(stray),
@@ -169,20 +167,10 @@ impl World {
             return;
         }
         let outgoing = Outgoing { topic: like.topic, key, payload, at: like.at, traceparent: None };
-        // Into the journal itself, as one who has the database open: nothing waits here.
-        let done = match of {
-            Service::Orders => {
-                let commit = Commit { copies: vec![outgoing], ..Commit::default() };
-                let writing = self.system.orders.commit(commit);
-                futures_util::FutureExt::now_or_never(writing).is_some_and(|done| done.is_ok())
-            }
-            Service::Products => {
-                let commit = StockCommit { outgoing: vec![outgoing], ..StockCommit::default() };
-                let writing = self.system.products.commit(commit);
-                futures_util::FutureExt::now_or_never(writing).is_some_and(|done| done.is_ok())
-            }
-        };
-        debug_assert!(done, "a foreign record");
+        match of {
+            Service::Orders => self.system.orders.intrude(outgoing),
+            Service::Products => self.system.products.intrude(outgoing),
+        }
         self.system.oracle.foreign();
     }
 }
