@@ -12,6 +12,7 @@ use crate::commands::dlq::DlqArgs;
 use crate::commands::groups::GroupsArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::seed::SeedArgs;
+use crate::commands::sim::SimArgs;
 use crate::commands::topics::TopicsArgs;
 
 const BENCH_EXAMPLES: &str = "\
@@ -49,6 +50,17 @@ const GROUPS_EXAMPLES: &str = "\
 Positions are those of the services' databases, which move with the effects.
 With Kafka, `kafka-consumer-groups --describe` shows what the broker was told of them,
 a little later.";
+
+const SIM_EXAMPLES: &str = "\
+Examples:
+  holdfast sim --seeds 1..1000                    a thousand seeds
+  holdfast sim --seed 42 --trace                  one seed, and everything that happens in it
+  holdfast sim --seeds 1..100000 --steps 500      over night
+
+A seed is a plan of operations and faults, a way to put the system together, and an order in
+which everything happens: the same seed always does the same, and has the same trace hash.
+Ends with 0 if nothing broke, with 1 and the shortest history that was found if something did,
+with 130 after Ctrl-C. docs/testing.md says what is checked.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -110,6 +122,9 @@ pub enum Command {
     /// Write openapi.json and asyncapi.json.
     #[command(hide = true)]
     ApiDocs(ApiDocsArgs),
+    /// Run the shipped services in a simulated world, from a seed, through faults, and check what must always hold.
+    #[command(after_help = SIM_EXAMPLES)]
+    Sim(SimArgs),
     /// Measure how many orders a second are accepted and decided, and how long each takes.
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(Box<BenchArgs>),
@@ -131,6 +146,7 @@ impl Cli {
             Some(Command::Topics(args)) => &args.runtime,
             Some(Command::Groups(args)) => &args.runtime,
             Some(Command::ApiDocs(args)) => &args.runtime,
+            Some(Command::Sim(args)) => &args.runtime,
             Some(Command::Bench(args)) => &args.runtime,
             Some(Command::BenchCeiling(runtime)) => runtime,
         }

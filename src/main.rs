@@ -55,6 +55,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             commands::api_docs::run(&args)?;
             Ok(ExitCode::SUCCESS)
         }
+        Some(Command::Sim(args)) => Box::pin(commands::sim::simulate(args, &mut std::io::stdout())).await,
         Some(Command::Bench(args)) => {
             let executable = std::env::current_exe().context("finding the program's own file")?;
             Ok(ExitCode::from(Box::pin(bench::run(*args, executable, &mut std::io::stdout())).await?))

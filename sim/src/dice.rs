@@ -7,11 +7,6 @@
 pub(crate) struct Dice(u64);
 
 impl Dice {
-    /// Dice of a seed.
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
     /// Dice of their own for `part` of a run. What one part throws does not change what another one gets, so the order in
     /// which they run is not part of the seed.
     pub(crate) fn of(seed: u64, part: u64) -> Self {
@@ -73,14 +68,14 @@ mod tests {
 
     #[test]
     fn a_seed_means_the_same_numbers_for_ever() {
-        let mut dice = Dice::new(1);
+        let mut dice = Dice(1);
         assert_eq!([dice.next(), dice.next()], [0x910a_2dec_8902_5cc1, 0xbeeb_8da1_658e_ec67]);
         assert_ne!(Dice::of(1, 1).next(), Dice::of(1, 2).next());
     }
 
     #[test]
     fn weights_are_kept() {
-        let mut dice = Dice::new(7);
+        let mut dice = Dice(7);
         let ones = (0..1_000).filter(|_| dice.weighted(&[(3, 1), (1, 0), (0, 9)]) == 1).count();
         assert!((650..850).contains(&ones), "{ones}");
     }

@@ -6,11 +6,15 @@ mod broker;
 mod dice;
 mod guard;
 pub mod memory;
+mod minimise;
 mod oracle;
 pub mod plan;
 mod schedule;
+mod search;
 mod trace;
 mod world;
 
+pub use minimise::minimise;
 pub use oracle::Violation;
+pub use search::{Found, Search};
 pub use world::{Counts, Outcome, run};

@@ -223,6 +223,29 @@ pub enum Fault {
     BrokerWiped,
 }
 
+impl Fault {
+    /// A few words for its kind.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Crash { at: At::Anywhere, .. } => "crash anywhere",
+            Self::Crash { at: At::BeforeCommit(_), .. } => "crash before a commit",
+            Self::Crash { at: At::AfterCommit(_), .. } => "crash after a commit",
+            Self::Restart { .. } => "restart",
+            Self::Stall { .. } => "process stalled",
+            Self::StoreAway { .. } => "store away",
+            Self::DiskFull { .. } => "disk full",
+            Self::Unsure { .. } => "commit answered with an error",
+            Self::Clock { .. } => "clock jump",
+            Self::Copies { .. } => "messages repeated",
+            Self::Poison { .. } => "poison",
+            Self::Delay { .. } => "topic delayed",
+            Self::Rebalance { .. } => "rebalance",
+            Self::BrokerAway { .. } => "broker away",
+            Self::BrokerWiped => "broker wiped",
+        }
+    }
+}
+
 /// Something that happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {

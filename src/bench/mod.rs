@@ -34,7 +34,7 @@ use report::{Machine, Report, Settings};
 use target::{Cluster, Launcher};
 
 /// As a shell reports a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Runs the bench and writes its report to `out`. `executable` is `holdfast` itself, for the systems that are started.
 ///

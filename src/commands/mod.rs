@@ -7,4 +7,5 @@ pub mod groups;
 pub mod operator;
 pub mod run;
 pub mod seed;
+pub mod sim;
 pub mod topics;

@@ -32,6 +32,7 @@ pub async fn run(
     let mut pause = FIRST_PAUSE;
     loop {
         let polled = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             polled = consumer.poll(max) => polled,
         };
@@ -55,6 +56,7 @@ pub async fn run(
         tracing::warn!(%error, source, ?pause, "consumer paused");
         // Back-off after an outage, not synchronisation.
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }

@@ -168,6 +168,26 @@ impl SimBroker {
         self.shared.state.lock().bounds(topics)
     }
 
+    /// Whether the records of each key and outbox came in the order they were made in. One may come again later.
+    ///
+    /// # Errors
+    /// Says which did not.
+    pub(crate) fn in_order(&self) -> Result<(), String> {
+        let state = self.shared.state.lock();
+        for (partition, log) in &state.logs {
+            let mut newest: BTreeMap<(u64, &[u8]), Vec<OutboxId>> = BTreeMap::new();
+            for Entry { record, from } in log {
+                let Some((outbox, id)) = from else { continue };
+                let seen = newest.entry((outbox.0, &record.key[..])).or_default();
+                if seen.last().is_some_and(|last| last > id) && !seen.contains(id) {
+                    return Err(format!("{partition}/{}: {id} came after {}", record.offset, seen[seen.len() - 1]));
+                }
+                seen.push(*id);
+            }
+        }
+        Ok(())
+    }
+
     fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.shared.state.lock());
         self.shared.tell();

@@ -18,6 +18,9 @@ const PAGE: usize = 500;
 
 pub(super) async fn check(shared: &Shared) -> Result<(), Violation> {
     nothing_is_parked(shared)?;
+    if let Some(broker) = &shared.broker {
+        broker.in_order().or_else(|what| broken(6, what))?;
+    }
     let orders = shared.orders.open();
     let products = shared.products.open();
     kept(shared, &orders, &products).await.map_err(unreadable)??;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use holdfast_contract::{OrderId, ProductId};
 use holdfast_orders::domain::Order;
-use holdfast_storage::{Advance, Incarnation, ParkCause, ParkedId, Record, Seq, ToPark, TopicPartition};
+use holdfast_storage::{Advance, Incarnation, ParkCause, Parked, ParkedId, Record, Seq, ToPark, TopicPartition};
 use parking_lot::Mutex;
 use rustc_hash::FxHashSet;
 
@@ -138,7 +138,9 @@ impl Oracle {
             state.orders.seen = last.seq;
         }
         shared.trace.say(format_args!("orders commit: {commit}"));
-        let checked = orders::check(&mut state, commit, &records, |at| shared.record_to_orders(at));
+        let parked = shared.orders.look(|view| view.parked().map(|(_, parked)| parked.clone()).collect::<Vec<_>>());
+        let checked = orders::check(&mut state, commit, &records, |at| shared.record_to_orders(at))
+            .and_then(|()| behind_something(&commit.inbound.park, &parked));
         shared.note(&mut state, checked);
     }
 
@@ -152,7 +154,9 @@ impl Oracle {
             state.stock.seen = last.seq;
         }
         shared.trace.say(format_args!("products commit: {}", products::Told(commit)));
-        let checked = products::check(&mut state, commit, &records, |at| shared.record_to_products(at));
+        let parked = shared.products.look(|view| view.parked().map(|(_, parked)| parked.clone()).collect::<Vec<_>>());
+        let checked = products::check(&mut state, commit, &records, |at| shared.record_to_products(at))
+            .and_then(|()| behind_something(&commit.park, &parked));
         shared.note(&mut state, checked);
     }
 
@@ -204,6 +208,20 @@ pub(crate) struct Inbound {
     pub(crate) advances: Vec<Advance>,
     pub(crate) park: Vec<ToPark>,
     pub(crate) unpark: Vec<ParkedId>,
+}
+
+/// Invariant 8: only what comes after something parked of the same order in the same topic waits; all others go on.
+fn behind_something(park: &[ToPark], parked: &[Parked]) -> Result<(), Violation> {
+    for waits in park.iter().filter(|waits| waits.cause == ParkCause::Behind) {
+        let at = parked.iter().position(|parked| parked.record == waits.record).unwrap_or(parked.len());
+        let before = parked[..at].iter();
+        let mut first = before.filter(|b| b.order == waits.order && b.record.topic == waits.record.topic);
+        if first.next().is_none() {
+            let record = &waits.record;
+            return broken(8, format!("{}/{} waits behind nothing", record.topic, record.offset));
+        }
+    }
+    Ok(())
 }
 
 /// Invariants 8 and 9, as far as they are the same for both: positions only grow within one life of a log, from where they

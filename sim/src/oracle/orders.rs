@@ -17,7 +17,7 @@ use super::{Inbound, Place, State, Violation, broken, check_inbound};
 #[derive(Clone, Debug)]
 pub(crate) struct OrdersCommit {
     orders: Vec<Arc<Order>>,
-    inbound: Inbound,
+    pub(super) inbound: Inbound,
 }
 
 impl OrdersCommit {

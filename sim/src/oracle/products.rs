@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use holdfast_contract::event::{Body, Event};
 use holdfast_contract::stock::{Balances, MovementKind, RejectReason};
-use holdfast_contract::{OrderStatus, ProductId, Topic};
+use holdfast_contract::{OrderStatus, ProductId, ReservationId, Topic};
 use holdfast_orders::domain::Order;
-use holdfast_products::domain::{Cause, Decision, LedgerMovement, Owner, Reservation};
+use holdfast_products::domain::{Cause, Decision, LedgerMovement, Owner, Rejected, Reservation};
 use holdfast_products::store::{Catalogue, StockCommit};
 use holdfast_storage::Record;
 
@@ -246,7 +246,7 @@ fn decided(
     decision: &Arc<Decision>,
     available: &Available,
 ) -> Result<(), Violation> {
-    use Reservation::{Fulfilled, Held, Rejected, Released, Returned};
+    use Reservation::{Fulfilled, Held, Released, Returned};
     let id = decision.id;
     let order = state.orders.orders.get(&decision.order()).map(|entry| entry.order.clone());
     let Some(order) = order else { return broken(6, format!("{id} was decided, and there is no such order")) };
@@ -259,9 +259,9 @@ fn decided(
     }
     let allowed = matches!(
         (&last, &decision.reservation),
-        (None, Held(_) | Rejected(_) | Released(_))
+        (None, Held(_) | Reservation::Rejected(_) | Released(_))
             | (Some(Held(_)), Released(_) | Fulfilled(_) | Returned(_))
-            | (Some(Rejected(_)), Released(_))
+            | (Some(Reservation::Rejected(_)), Released(_))
             | (Some(Fulfilled(_)), Returned(_))
     );
     if !allowed {
@@ -280,7 +280,7 @@ fn decided(
     }
     match &decision.reservation {
         Held(_) => sold(&state.stock, &order, &demand),
-        Rejected(rejected) => {
+        Reservation::Rejected(rejected) => {
             for shortage in &rejected.shortages {
                 let asked = demand.get(&shortage.product_id).copied().unwrap_or(0).cast_signed();
                 let seen = available.get(&shortage.product_id);
@@ -291,10 +291,31 @@ fn decided(
                     return broken(2, format!("{id} was rejected for {shortage:?}; it asked for {asked}, and there were {seen:?}"));
                 }
             }
-            Ok(())
+            every_shortage_is_named(id, rejected, &demand, available)
         }
         _ => Ok(()),
     }
+}
+
+/// Contract §2: whoever is rejected for want of stock learns of every product that was short all the while.
+fn every_shortage_is_named(
+    id: ReservationId,
+    rejected: &Rejected,
+    demand: &BTreeMap<ProductId, u64>,
+    available: &Available,
+) -> Result<(), Violation> {
+    // Given up by an operator, or for an open hold of the same order: nobody looked at the stock.
+    if rejected.shortages.is_empty() {
+        return Ok(());
+    }
+    for (product, asked) in demand {
+        let most = available.get(product).and_then(|seen| seen.last()).copied().unwrap_or(0);
+        let named = rejected.shortages.iter().any(|shortage| shortage.product_id == *product);
+        if most < asked.cast_signed() && !named {
+            return broken(2, format!("{id} asked for {asked} of {product}, never had more than {most}, and was not told"));
+        }
+    }
+    Ok(())
 }
 
 /// What is sold is for sale, at the price that its customer saw if that counts.
@@ -327,7 +348,7 @@ fn sent(book: &StockBook, commit: &StockCommit, records: &[Arc<Record>]) -> Resu
         let Ok(Some(event)) = Event::decode(record.topic, &record.payload) else {
             return broken(6, format!("an answer on {} cannot be read", record.topic));
         };
-        let reservation = event.head.order_id.map(holdfast_contract::ReservationId::from);
+        let reservation = event.head.order_id.map(ReservationId::from);
         let history = reservation.and_then(|id| book.decisions.get(&id));
         let of = history
             .and_then(|entry| entry.history.iter().find(|made| made.answer().head.event_id == event.head.event_id));
@@ -367,7 +388,7 @@ fn taken(
                     return broken(9, format!("{}/{offset} was passed, and neither read nor parked", advance.partition));
                 }
             };
-            let reservation = event.head.order_id.map(holdfast_contract::ReservationId::from);
+            let reservation = event.head.order_id.map(ReservationId::from);
             let history = reservation.and_then(|id| state.stock.decisions.get(&id)).map(|entry| &entry.history);
             let last = history.and_then(|history| history.last()).map(|decision| &decision.reservation);
             let open = match &event.body {

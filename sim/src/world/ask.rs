@@ -7,6 +7,7 @@ use holdfast_contract::{
 use holdfast_orders::domain::{Address, Command, Draft, DraftItem, Metadata};
 use holdfast_products::decider::{Create, Edit, HttpHold};
 use holdfast_products::domain::{OrderRef, ProductPatch};
+use holdfast_storage::{Group, ParkCause, Parked, ParkedId};
 
 use super::client::Client;
 use super::faults::index;
@@ -75,19 +76,19 @@ impl World {
             Op::Unhold { hold } => Request::Unhold(self.holds.get(index(*hold, self.holds.len()))?.clone()),
             Op::Parked { service, message, discard } => {
                 let parked = self.parked(*service);
-                let id = *parked.get(index(*message, parked.len()))?;
-                Request::Parked { service: *service, id, discard: *discard }
+                let (id, poison) = *parked.get(index(*message, parked.len()))?;
+                // Nobody gives up what can be read: it is only waiting.
+                Request::Parked { service: *service, id, discard: *discard && poison }
             }
         })
     }
 
-    /// The messages that a service has parked.
-    pub(super) fn parked(&self, service: Service) -> Vec<holdfast_storage::ParkedId> {
+    /// The messages that a service has parked, and whether each is poison or waits behind some.
+    pub(super) fn parked(&self, service: Service) -> Vec<(ParkedId, bool)> {
+        let seen = |(_, parked): (Group, &Parked)| (parked.id, parked.cause != ParkCause::Behind);
         match service {
-            Service::Orders => self.system.orders.look(|view| view.parked().map(|(_, parked)| parked.id).collect()),
-            Service::Products => {
-                self.system.products.look(|view| view.parked().map(|(_, parked)| parked.id).collect())
-            }
+            Service::Orders => self.system.orders.look(|view| view.parked().map(seen).collect()),
+            Service::Products => self.system.products.look(|view| view.parked().map(seen).collect()),
         }
     }
 

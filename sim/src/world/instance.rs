@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use holdfast_bus::relay::{Relay, RelayOptions};
 use holdfast_bus::{Bus, EmbeddedBus, ORDERS_GROUP, PRODUCTS_GROUP, worker};
 use holdfast_contract::{Currency, Topic};
@@ -14,7 +15,7 @@ use holdfast_products::consumer::StockHandler;
 use holdfast_products::decider::{self, Decider};
 use holdfast_service::{Clock, Steps, TimeOrderedKeys};
 use holdfast_storage::{Inbox, Journal, Outbox};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::clock::SimClock;
@@ -221,8 +222,20 @@ impl Instance {
     }
 
     /// Whether nothing of it runs any more.
-    pub(super) fn is_over(&mut self) -> bool {
-        self.tasks.retain(|task| !task.is_finished());
+    pub(super) fn is_over(&self) -> bool {
         self.tasks.is_empty()
+    }
+
+    /// Forgets the tasks that have ended; says why one panicked.
+    pub(super) fn panicked(&mut self) -> Option<String> {
+        let mut panicked = None;
+        self.tasks.retain_mut(|task| match task.now_or_never() {
+            None => true,
+            Some(ended) => {
+                panicked = panicked.take().or_else(|| ended.err().filter(JoinError::is_panic).map(|e| e.to_string()));
+                false
+            }
+        });
+        panicked
     }
 }

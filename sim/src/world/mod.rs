@@ -9,6 +9,7 @@ mod instance;
 mod request;
 mod system;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_contract::text::Name;
@@ -39,16 +40,28 @@ pub struct Outcome {
 }
 
 /// Counts of what happened in one run or in many.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Orders that were placed.
     pub orders: u64,
     /// Events of the trace.
     pub events: u64,
-    /// Faults that happened.
-    pub faults: u64,
+    /// Faults that happened, by name.
+    pub faults: BTreeMap<&'static str, u64>,
     /// Milliseconds that passed in the run.
     pub millis: u64,
+}
+
+impl Counts {
+    /// Adds those of another run.
+    pub fn add(&mut self, other: &Self) {
+        self.orders += other.orders;
+        self.events += other.events;
+        self.millis += other.millis;
+        for (name, count) in &other.faults {
+            *self.faults.entry(name).or_default() += count;
+        }
+    }
 }
 
 /// The processes by their places: of the embedded deployment one, otherwise all of Orders and then all of Products.
@@ -79,7 +92,7 @@ struct World {
     holds: Vec<HttpHold>,
     /// Parked messages that were to be given up at the end.
     given_up: u64,
-    faults: u64,
+    faults: BTreeMap<&'static str, u64>,
 }
 
 /// Runs a plan; `keep`s what happened as lines, or only their hash.
@@ -114,7 +127,7 @@ impl World {
         let answers = client::Answers::default();
         let town = Arc::new(Mutex::new(town));
         let (clients, holds) = (Vec::new(), Vec::new());
-        Self { plan, system, town, clients, answers, holds, given_up: 0, faults: 0 }
+        Self { plan, system, town, clients, answers, holds, given_up: 0, faults: BTreeMap::new() }
     }
 
     async fn live(&mut self) {
@@ -135,7 +148,7 @@ impl World {
         match &step.what {
             What::Op(op, keyed) => self.ask(step.number, op, *keyed),
             What::Fault(fault) => {
-                self.faults += 1;
+                *self.faults.entry(fault.name()).or_default() += 1;
                 self.fault(fault);
             }
         }
@@ -165,6 +178,9 @@ impl World {
             if let Some(instance) = &mut slot.instance {
                 let dead = instance.process.is_dead();
                 let drained = slot.drains_until.is_some_and(|until| until <= now || instance.is_over());
+                if let Some(panic) = instance.panicked() {
+                    self.system.oracle.fail(Violation { invariant: 0, what: format!("a task panicked: {panic}") });
+                }
                 if !dead && !drained {
                     continue;
                 }
@@ -186,7 +202,7 @@ impl World {
         let counts = Counts {
             orders: self.system.oracle.placed().len() as u64,
             events: self.system.trace.events(),
-            faults: self.faults,
+            faults: self.faults.clone(),
             millis: self.system.schedule.now(),
         };
         Outcome {
@@ -216,8 +232,8 @@ fn details(number: u64, active: bool) -> ProductDetails {
     }
 }
 
-/// What each product costs, in cents.
-const PRICE: u64 = 250;
+/// What each product costs, in cents: an amount that binary fractions cannot hold.
+const PRICE: u64 = 2_999;
 
 /// The product with this number.
 fn product_id(number: u64) -> ProductId {

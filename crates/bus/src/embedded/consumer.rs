@@ -151,6 +151,7 @@ impl Consumer for EmbeddedConsumer {
                 return Ok(batch);
             }
             tokio::select! {
+                biased;
                 grown = grown(&mut share.scans) => grown?,
                 _ = self.generation.changed() => self.share = None,
             }

@@ -87,6 +87,7 @@ impl Shard {
             };
             // Back-off, not synchronisation.
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(rest) => {}
             }
@@ -104,11 +105,13 @@ impl Shard {
         let (publisher, outbox) = (self.publisher.clone(), self.outbox.clone());
         let open = publisher.open(outbox.incarnation(), outbox.topics());
         let mut session = tokio::select! {
+            biased;
             () = stop.cancelled() => return Ok(Ended::Stopped),
             session = self.keeping(claim, open) => session??,
         };
         let mut flight = Flight::default();
         let outcome = tokio::select! {
+            biased;
             found = self.find(claim, &mut *session) => match found {
                 Ok(found) => Some(found),
                 Err(failure) => {
@@ -149,6 +152,7 @@ impl Shard {
         tokio::pin!(work);
         loop {
             tokio::select! {
+                biased;
                 done = &mut work => return Ok(done),
                 () = tokio::time::sleep(self.options.look_every) => {
                     claim.unsent(0).await?;

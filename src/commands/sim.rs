@@ -1,0 +1,194 @@
+//! `holdfast sim`: the shipped services in a simulated world, from one seed.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::ops::RangeInclusive;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use holdfast_sim::plan::Plan;
+use holdfast_sim::{Found, Search, Violation, minimise, run};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::Instant;
+
+use crate::bench::INTERRUPTED;
+use crate::cli::RuntimeArgs;
+
+/// Plans that are tried to make a failing one shorter.
+const BUDGET: usize = 600;
+/// Lines shown of what happened before something broke.
+const SHOWN: usize = 25;
+
+/// Arguments of `holdfast sim`.
+#[derive(Args, Clone, Debug)]
+pub struct SimArgs {
+    /// One seed.
+    #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    pub seed: Option<u64>,
+
+    /// Seeds from … to, both included.
+    #[arg(long, value_name = "A..B", default_value = "1..200")]
+    pub seeds: Seeds,
+
+    /// Steps of each seed's plan: operations and faults.
+    #[arg(long, value_name = "M", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub steps: u64,
+
+    /// Print everything that happens (with --seed).
+    #[arg(long, requires = "seed")]
+    pub trace: bool,
+
+    /// Threads; each runs a seed of its own.
+    #[command(flatten)]
+    pub runtime: RuntimeArgs,
+}
+
+/// A range of seeds, `1..1000`, both included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seeds(RangeInclusive<u64>);
+
+impl FromStr for Seeds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ends = text.split_once("..").map(|(from, to)| (from, to.trim_start_matches('=')));
+        let (from, to) = ends.ok_or("must be two numbers, as in 1..1000")?;
+        let number = |text: &str| text.trim().parse::<u64>().map_err(|_| format!("{text:?} is no seed"));
+        let (from, to) = (number(from)?, number(to)?);
+        if from > to { Err(format!("{from} is after {to}")) } else { Ok(Self(from..=to)) }
+    }
+}
+
+impl fmt::Display for Seeds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{}", self.0.start(), self.0.end())
+    }
+}
+
+/// Runs the seeds and says on `out` what came of them: exit code 0 if nothing broke, 1 with a shortened history if
+/// something did, 130 after Ctrl-C.
+///
+/// # Errors
+/// If `out` cannot be written.
+pub async fn simulate(args: SimArgs, out: &mut (dyn Write + Send)) -> anyhow::Result<ExitCode> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let work = {
+        let (args, stop) = (args.clone(), stop.clone());
+        // A run has a runtime of its own, which cannot be started on a thread of this one.
+        tokio::task::spawn_blocking(move || search(&args, &stop))
+    };
+    tokio::pin!(work);
+    let found = tokio::select! {
+        found = &mut work => found,
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted.context("waiting for Ctrl-C")?;
+            stop.store(true, Ordering::Relaxed);
+            work.await
+        }
+    };
+    let Report { found, shortest, lines, hash, took } = found.context("the simulation panicked")?;
+    for line in &lines {
+        writeln!(out, "{line}")?;
+    }
+    totals(&args, &found, took, out)?;
+    if let Some(hash) = hash {
+        writeln!(out, "  {:<32} {hash:016x}", "trace hash")?;
+    }
+    let failed = match (&found.failure, shortest) {
+        (Some((plan, violation)), Some((shortest, found))) => {
+            failure(plan, violation, &shortest, &found, out)?;
+            true
+        }
+        _ => false,
+    };
+    out.flush()?;
+    Ok(match (failed, stop.load(Ordering::Relaxed)) {
+        (true, _) => ExitCode::FAILURE,
+        (false, true) => ExitCode::from(INTERRUPTED),
+        (false, false) => ExitCode::SUCCESS,
+    })
+}
+
+struct Report {
+    found: Found,
+    /// The failing plan, made shorter, and what breaks in it.
+    shortest: Option<(Plan, Violation)>,
+    lines: Vec<String>,
+    /// Of a single seed.
+    hash: Option<u64>,
+    took: Duration,
+}
+
+fn search(args: &SimArgs, stop: &AtomicBool) -> Report {
+    let seeds = args.seed.map_or_else(|| args.seeds.0.clone(), |seed| seed..=seed);
+    let bar = bar(seeds.end() - seeds.start() + 1, "seeds");
+    let begun = Instant::now();
+    let search = Search { seeds, steps: args.steps, threads: args.runtime.worker_threads() };
+    let found = search.run(stop, &|| bar.inc(1));
+    bar.finish_and_clear();
+    let took = begun.elapsed();
+    let single = args.seed.map(|seed| run(&Plan::of(seed, args.steps), args.trace));
+    let shortest = found.failure.as_ref().map(|(plan, violation)| {
+        let bar = self::bar(plan.steps.len() as u64, "steps left out");
+        let total = plan.steps.len();
+        let shortest = minimise(plan, violation, BUDGET, |left| bar.set_position((total - left) as u64));
+        bar.finish_and_clear();
+        shortest
+    });
+    let (lines, hash) = single.map_or((Vec::new(), None), |outcome| (outcome.lines, Some(outcome.hash)));
+    Report { found, shortest, lines, hash, took }
+}
+
+fn bar(length: u64, what: &'static str) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} ({eta} left)");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length).with_style(style).with_message(what)
+}
+
+fn totals(args: &SimArgs, found: &Found, took: Duration, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+    let seeds = args.seed.map_or_else(|| format!("seeds {}", args.seeds), |seed| format!("seed {seed}"));
+    writeln!(out, "Simulated {seeds} with {} steps each, in {:.1} s", args.steps, took.as_secs_f64())?;
+    let mut row = |name: &str, count: u64| writeln!(out, "  {name:<32} {count:>12}");
+    let counts = &found.counts;
+    row("seeds run", found.runs)?;
+    row("orders placed", counts.orders)?;
+    row("commits and events checked", counts.events)?;
+    row("minutes simulated", counts.millis / 60_000)?;
+    for (name, count) in &counts.faults {
+        row(name, *count)?;
+    }
+    if found.failure.is_none() {
+        writeln!(out, "Nothing broke.")?;
+    }
+    Ok(())
+}
+
+fn failure(
+    plan: &Plan,
+    violation: &Violation,
+    shortest: &Plan,
+    found: &Violation,
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<()> {
+    writeln!(out, "\nBROKEN  {}\n  {violation}", plan.title())?;
+    writeln!(out, "\nThe shortest history that was found ({} steps): {found}", shortest.steps.len())?;
+    for step in &shortest.steps {
+        writeln!(out, "  {:>5}  after {:>5} ms  {:?}", step.number, step.after, step.what)?;
+    }
+    writeln!(out, "\nWhat happened last in it:")?;
+    let lines = run(shortest, true).lines;
+    for line in &lines[lines.len().saturating_sub(SHOWN)..] {
+        writeln!(out, "  {line}")?;
+    }
+    let steps = plan.steps.len();
+    writeln!(out, "\nAll of it:  holdfast sim --seed {} --steps {steps} --trace", plan.seed)?;
+    Ok(())
+}
