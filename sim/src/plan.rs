@@ -391,7 +391,9 @@ fn fault(dice: &mut Dice, deployment: Deployment, redecide: bool) -> Fault {
             Fault::Crash { service, instance, at, down: dice.between(1, 600) }
         }
         16..=20 => Fault::Restart { service, instance },
-        21..=26 => Fault::Stall { service, instance, during: dice.weighted(&[(2, 300), (2, 3_000), (1, 9_000)]) },
+        21..=26 => {
+            Fault::Stall { service, instance, during: dice.weighted(&[(2, 300), (2, 3_000), (1, 9_000)]) }
+        }
         27..=32 => Fault::StoreAway { service, during: a_while.min(20_000) },
         33..=37 => Fault::DiskFull { service, during: a_while.min(20_000) },
         38..=46 => Fault::Unsure { service, commits: dice.between(1, 3) },

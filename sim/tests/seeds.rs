@@ -12,10 +12,18 @@ use holdfast_sim::{Search, run};
 fn the_first_seeds_break_nothing() {
     let search = Search { seeds: 1..=60, steps: 300, threads: 2 };
     let found = search.run(&AtomicBool::new(false), &|| {});
-    assert!(found.failure.is_none(), "{:?}", found.failure.map(|(plan, violation)| (plan.title(), violation)));
+    assert!(
+        found.failure.is_none(),
+        "{:?}",
+        found.failure.map(|(plan, violation)| (plan.title(), violation))
+    );
     // They are worth something only if much happens in them.
     assert!(found.counts.orders > 3_000, "{:?}", found.counts);
-    assert!(found.counts.faults.len() >= 14 && found.counts.faults.values().all(|count| *count > 0), "{:?}", found.counts);
+    assert!(
+        found.counts.faults.len() >= 14 && found.counts.faults.values().all(|count| *count > 0),
+        "{:?}",
+        found.counts
+    );
 }
 
 #[test]
@@ -28,11 +36,9 @@ fn a_seed_is_the_same_run_each_time() {
         assert_eq!(one.counts, two.counts, "seed {seed}");
         seen.push((plan.deployment, one.hash));
     }
-    for deployment in [
-        Deployment::Embedded,
-        Deployment::Broker { instances: 1 },
-        Deployment::Broker { instances: 2 },
-    ] {
+    for deployment in
+        [Deployment::Embedded, Deployment::Broker { instances: 1 }, Deployment::Broker { instances: 2 }]
+    {
         assert!(seen.iter().any(|(of, _)| *of == deployment), "{deployment:?} is among the seeds");
     }
     seen.sort_by_key(|(_, hash)| *hash);

@@ -93,7 +93,8 @@ impl SimConsumer {
             };
             (partition, Place { stored, next: Position { incarnation: state.incarnation(), next } })
         };
-        let at = assigned.into_iter().map(place).collect();
+        let at: BTreeMap<_, _> = assigned.into_iter().map(place).collect();
+        self.untold.extend(at.iter().map(|(partition, place)| (*partition, place.next)));
         self.share = Some(Share { generation, life, at });
         self.reads += 1;
         Ok(())
@@ -138,9 +139,9 @@ impl SimConsumer {
         ready.rotate_left(first);
         for (partition, place, rest) in ready {
             let room = max - records.len();
-            let some = self.gate.chance(|dice| {
-                if dice.once_in(3) { dice.index(rest.len() + 1) } else { rest.len() }
-            });
+            let some = self
+                .gate
+                .chance(|dice| if dice.once_in(3) { dice.index(rest.len() + 1) } else { rest.len() });
             // Never nothing at all.
             let some = some.max(usize::from(records.is_empty())).min(room);
             let taken = rest.iter().take(some).map(|entry| entry.record.clone());

@@ -121,6 +121,7 @@ impl SimBroker {
         self.change(|state| {
             state.life += 1;
             state.logs.clear();
+            state.told.clear();
         });
     }
 
@@ -150,7 +151,12 @@ impl SimBroker {
     }
 
     /// The record at a place of this life of the log.
-    pub(crate) fn at(&self, partition: TopicPartition, life: Incarnation, offset: u64) -> Option<Arc<Record>> {
+    pub(crate) fn at(
+        &self,
+        partition: TopicPartition,
+        life: Incarnation,
+        offset: u64,
+    ) -> Option<Arc<Record>> {
         let state = self.shared.state.lock();
         let log = (state.incarnation() == life).then(|| state.logs.get(&partition)).flatten()?;
         log.get(usize::try_from(offset).ok()?).map(|entry| entry.record.clone())
@@ -180,7 +186,11 @@ impl SimBroker {
                 let Some((outbox, id)) = from else { continue };
                 let seen = newest.entry((outbox.0, &record.key[..])).or_default();
                 if seen.last().is_some_and(|last| last > id) && !seen.contains(id) {
-                    return Err(format!("{partition}/{}: {id} came after {}", record.offset, seen[seen.len() - 1]));
+                    return Err(format!(
+                        "{partition}/{}: {id} came after {}",
+                        record.offset,
+                        seen[seen.len() - 1]
+                    ));
                 }
                 seen.push(*id);
             }

@@ -46,9 +46,9 @@ impl SimSession {
                 return;
             }
             for (&partition, queue) in &mut self.queued {
-                let some = self.gate.chance(|dice| {
-                    if dice.once_in(4) { dice.index(queue.len() + 1) } else { queue.len() }
-                });
+                let some = self
+                    .gate
+                    .chance(|dice| if dice.once_in(4) { dice.index(queue.len() + 1) } else { queue.len() });
                 for (ticket, unsent) in queue.drain(..some) {
                     let offset = state.append(partition, record(&unsent), Some((self.outbox, unsent.id)));
                     self.untold.entry(partition).or_default().push_back(Ack { ticket, offset });
@@ -64,9 +64,9 @@ impl SimSession {
     fn tell(&mut self, acks: &mut Vec<Ack>) {
         if !self.shared.is_away() {
             for queue in self.untold.values_mut() {
-                let some = self.gate.chance(|dice| {
-                    if dice.once_in(4) { dice.index(queue.len() + 1) } else { queue.len() }
-                });
+                let some = self
+                    .gate
+                    .chance(|dice| if dice.once_in(4) { dice.index(queue.len() + 1) } else { queue.len() });
                 acks.extend(queue.drain(..some));
             }
         }

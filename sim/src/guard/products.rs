@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use holdfast_contract::{ProductId, ReservationId, Timestamp};
-use holdfast_products::domain::{Decision, Hold, HoldId, HttpReservation, LedgerMovement, MovementId, OrderRef, Shelf};
+use holdfast_products::domain::{
+    Decision, Hold, HoldId, HttpReservation, LedgerMovement, MovementId, OrderRef, Shelf,
+};
 use holdfast_products::store::{
-    CommitError, Counters, IdempotencyRecord, ProductPage, ProductQuery, ProductStore, StockCommit, StockReads,
-    StockWrites, Turn, Turns,
+    CommitError, Counters, IdempotencyRecord, ProductPage, ProductQuery, ProductStore, StockCommit,
+    StockReads, StockWrites, Turn, Turns,
 };
 use holdfast_service::http::IdempotencyScope;
 use holdfast_storage::{Group, Inbox, Parked, ParkedId, Position, StoreError, TopicPartition};
@@ -92,7 +94,11 @@ impl StockReads for GuardedProducts {
         self.store.movements(product, before, limit).await
     }
 
-    async fn ledger(&self, after: Option<MovementId>, limit: usize) -> Result<Vec<LedgerMovement>, StoreError> {
+    async fn ledger(
+        &self,
+        after: Option<MovementId>,
+        limit: usize,
+    ) -> Result<Vec<LedgerMovement>, StoreError> {
         self.access.read().await?;
         self.store.ledger(after, limit).await
     }

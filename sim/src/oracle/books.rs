@@ -18,7 +18,6 @@ impl Positions {
     pub(super) fn insert(&mut self, partition: TopicPartition, to: Position) -> Option<Position> {
         self.0.insert(partition, to)
     }
-
 }
 
 /// An order, and what was seen of it.

@@ -40,7 +40,11 @@ fn nothing_is_parked(shared: &Shared) -> Result<(), Violation> {
     let (orders, products) = (&shared.orders, &shared.products);
     let parked = orders.look(|view| view.parked().filter(|(group, _)| *group == ORDERS_GROUP).count())
         + products.look(|view| view.parked().filter(|(group, _)| *group == PRODUCTS_GROUP).count());
-    if parked == 0 { Ok(()) } else { broken(8, format!("{parked} messages stay parked after they were given up")) }
+    if parked == 0 {
+        Ok(())
+    } else {
+        broken(8, format!("{parked} messages stay parked after they were given up"))
+    }
 }
 
 /// Invariant 3: what took effect is there, as it was.
@@ -101,7 +105,10 @@ fn agree(state: &State) -> Result<(), Violation> {
                 | (StockStatus::Returned, Some(Reservation::Returned(_)))
         );
         if !fits {
-            return broken(3, format!("order {id} is {status} with stock {stock}; Products decided {last:?}"));
+            return broken(
+                3,
+                format!("order {id} is {status} with stock {stock}; Products decided {last:?}"),
+            );
         }
     }
     let mut held = BTreeMap::new();

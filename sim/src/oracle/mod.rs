@@ -14,12 +14,14 @@ use std::sync::Arc;
 
 use holdfast_contract::{OrderId, ProductId};
 use holdfast_orders::domain::Order;
-use holdfast_storage::{Advance, Incarnation, ParkCause, Parked, ParkedId, Record, Seq, ToPark, TopicPartition};
+use holdfast_storage::{
+    Advance, Incarnation, ParkCause, Parked, ParkedId, Record, Seq, ToPark, TopicPartition,
+};
 use parking_lot::Mutex;
 use rustc_hash::FxHashSet;
 
-pub(crate) use self::orders::OrdersCommit;
 use self::books::{OrderBook, StockBook};
+pub(crate) use self::orders::OrdersCommit;
 use crate::broker::SimBroker;
 use crate::memory::{MemoryOrders, MemoryProducts};
 use crate::trace::Trace;
@@ -74,7 +76,12 @@ pub(crate) struct State {
 
 impl Oracle {
     /// Looks at these two databases, both empty, and at what `broker` carries between them.
-    pub(crate) fn new(orders: MemoryOrders, products: MemoryProducts, broker: Option<SimBroker>, trace: Trace) -> Self {
+    pub(crate) fn new(
+        orders: MemoryOrders,
+        products: MemoryProducts,
+        broker: Option<SimBroker>,
+        trace: Trace,
+    ) -> Self {
         let state = Mutex::new(State::default());
         Self { shared: Arc::new(Shared { orders, products, broker, trace, state }) }
     }
@@ -93,6 +100,11 @@ impl Oracle {
     /// Nobody can read this payload.
     pub(crate) fn poisoned(&self, payload: &[u8]) {
         self.shared.state.lock().poison.insert(payload.to_vec());
+    }
+
+    /// Whether the plan made this payload unreadable.
+    pub(crate) fn is_poison(&self, payload: &[u8]) -> bool {
+        self.shared.state.lock().poison.contains(payload)
     }
 
     /// A record that somebody else put into a journal: no commit of the service has it.
@@ -138,7 +150,8 @@ impl Oracle {
             state.orders.seen = last.seq;
         }
         shared.trace.say(format_args!("orders commit: {commit}"));
-        let parked = shared.orders.look(|view| view.parked().map(|(_, parked)| parked.clone()).collect::<Vec<_>>());
+        let parked =
+            shared.orders.look(|view| view.parked().map(|(_, parked)| parked.clone()).collect::<Vec<_>>());
         let checked = orders::check(&mut state, commit, &records, |at| shared.record_to_orders(at))
             .and_then(|()| behind_something(&commit.inbound.park, &parked));
         shared.note(&mut state, checked);
@@ -154,7 +167,8 @@ impl Oracle {
             state.stock.seen = last.seq;
         }
         shared.trace.say(format_args!("products commit: {}", products::Told(commit)));
-        let parked = shared.products.look(|view| view.parked().map(|(_, parked)| parked.clone()).collect::<Vec<_>>());
+        let parked =
+            shared.products.look(|view| view.parked().map(|(_, parked)| parked.clone()).collect::<Vec<_>>());
         let checked = products::check(&mut state, commit, &records, |at| shared.record_to_products(at))
             .and_then(|()| behind_something(&commit.park, &parked));
         shared.note(&mut state, checked);
@@ -234,7 +248,10 @@ fn check_inbound(
     for advance in &inbound.advances {
         let at = positions.insert(advance.partition, advance.to);
         if at != advance.from {
-            return broken(9, format!("{} was at {at:?}, and was moved from {:?}", advance.partition, advance.from));
+            return broken(
+                9,
+                format!("{} was at {at:?}, and was moved from {:?}", advance.partition, advance.from),
+            );
         }
         if at.is_some_and(|at| at.incarnation == advance.to.incarnation && at.next >= advance.to.next) {
             return broken(9, format!("{} went back from {at:?} to {:?}", advance.partition, advance.to));
@@ -243,7 +260,10 @@ fn check_inbound(
     for parked in &inbound.park {
         if matches!(parked.cause, ParkCause::Poison(_)) && !poison.contains(&parked.record.payload[..]) {
             let record = &parked.record;
-            return broken(8, format!("{}/{} was parked as poison: {:?}", record.topic, record.offset, parked.cause));
+            return broken(
+                8,
+                format!("{}/{} was parked as poison: {:?}", record.topic, record.offset, parked.cause),
+            );
         }
     }
     Ok(())

@@ -69,7 +69,8 @@ pub(super) fn check(
         match &before {
             None => {
                 placed(order)?;
-                expected.extend([Topic::OrderCreated, Topic::InventoryReserve].map(|topic| (topic, order.id)));
+                expected
+                    .extend([Topic::OrderCreated, Topic::InventoryReserve].map(|topic| (topic, order.id)));
                 expected.push((Topic::OrderLive, order.id));
                 state.orders.placed.push(order.id);
                 if let Some(step) = step_of(order) {
@@ -262,7 +263,10 @@ fn taken(
     record: impl Fn(Place) -> Option<Arc<Record>>,
 ) -> Result<(), Violation> {
     for advance in &commit.inbound.advances {
-        let from = advance.from.filter(|from| from.incarnation == advance.to.incarnation).map_or(0, |from| from.next);
+        let from = advance
+            .from
+            .filter(|from| from.incarnation == advance.to.incarnation)
+            .map_or(0, |from| from.next);
         for offset in from..advance.to.next {
             let Some(record) = record((advance.partition, advance.to.incarnation, offset)) else { continue };
             if commit.inbound.park.iter().any(|parked| parked.record == record) {
@@ -272,7 +276,10 @@ fn taken(
                 Ok(Some(event)) => event,
                 Ok(None) => continue,
                 Err(_) => {
-                    return broken(9, format!("{}/{offset} was passed, and neither read nor parked", advance.partition));
+                    return broken(
+                        9,
+                        format!("{}/{offset} was passed, and neither read nor parked", advance.partition),
+                    );
                 }
             };
             let order = event.head.order_id.and_then(|id| state.orders.orders.get(&id));
@@ -298,7 +305,10 @@ fn taken(
             };
             if open {
                 let (place, kind) = (advance.partition, event.body.event_type());
-                return broken(9, format!("{place}/{offset} {kind} was passed, and order {} does not know", order.id));
+                return broken(
+                    9,
+                    format!("{place}/{offset} {kind} was passed, and order {} does not know", order.id),
+                );
             }
         }
     }

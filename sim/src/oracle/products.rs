@@ -103,7 +103,10 @@ fn moved(book: &mut StockBook, movement: &LedgerMovement) -> Result<(), Violatio
     book.last_movement = id.0;
     let shelf = book.shelves.entry(movement.product).or_default();
     if movement.previous != shelf.last_movement {
-        return broken(7, format!("{id} names {:?} before it, not {:?}", movement.previous, shelf.last_movement));
+        return broken(
+            7,
+            format!("{id} names {:?} before it, not {:?}", movement.previous, shelf.last_movement),
+        );
     }
     shelf.last_movement = Some(id);
     let (on_hand, reserved) = (movement.on_hand_delta, movement.reserved_delta);
@@ -117,7 +120,10 @@ fn moved(book: &mut StockBook, movement: &LedgerMovement) -> Result<(), Violatio
         MovementKind::Unknown => false,
     };
     if !fits {
-        return broken(7, format!("{id} {:?} moved {on_hand} on hand and {reserved} reserved", movement.kind));
+        return broken(
+            7,
+            format!("{id} {:?} moved {on_hand} on hand and {reserved} reserved", movement.kind),
+        );
     }
     shelf.owned += on_hand;
     let Balances { on_hand: had, reserved: held, .. } = shelf.balances;
@@ -168,7 +174,10 @@ fn holds(book: &mut StockBook, commit: &StockCommit) -> Result<(), Violation> {
             return broken(7, format!("{id} of {product} was closed by no movement"));
         };
         if movement.quantity() != u64::from(hold.quantity.get()) {
-            return broken(5, format!("{} gave back {} of {}", movement.id, movement.quantity(), hold.quantity));
+            return broken(
+                5,
+                format!("{} gave back {} of {}", movement.id, movement.quantity(), hold.quantity),
+            );
         }
         if let Owner::Reservation(id) = &hold.owner {
             let held = &mut book.decisions.entry(*id).or_default().held;
@@ -185,7 +194,10 @@ fn holds(book: &mut StockBook, commit: &StockCommit) -> Result<(), Violation> {
         if matches!(movement.kind, MovementKind::Released | MovementKind::Fulfilled)
             && !commit.closed.iter().any(|(_, id)| movement.hold == Some(*id))
         {
-            return broken(5, format!("{} {:?} of {} closed no hold", movement.id, movement.kind, movement.product));
+            return broken(
+                5,
+                format!("{} {:?} of {} closed no hold", movement.id, movement.kind, movement.product),
+            );
         }
     }
     Ok(())
@@ -204,7 +216,10 @@ fn levels(book: &mut StockBook, commit: &StockCommit) -> Result<(), Violation> {
         }
         if change.from.unwrap_or(0) != shelf.version || change.level.version() <= shelf.version {
             let (from, to) = (change.from, change.level.version());
-            return broken(4, format!("product {id} went from version {from:?} to {to}, and was at {}", shelf.version));
+            return broken(
+                4,
+                format!("product {id} went from version {from:?} to {to}, and was at {}", shelf.version),
+            );
         }
         shelf.version = change.level.version();
         let told = commit.outgoing.iter().filter(|out| {
@@ -249,7 +264,9 @@ fn decided(
     use Reservation::{Fulfilled, Held, Released, Returned};
     let id = decision.id;
     let order = state.orders.orders.get(&decision.order()).map(|entry| entry.order.clone());
-    let Some(order) = order else { return broken(6, format!("{id} was decided, and there is no such order")) };
+    let Some(order) = order else {
+        return broken(6, format!("{id} was decided, and there is no such order"));
+    };
     let demand = demand(&order);
     let entry = state.stock.decisions.entry(id).or_default();
     let last = entry.history.last().map(|decision| decision.reservation.clone());
@@ -284,11 +301,20 @@ fn decided(
             for shortage in &rejected.shortages {
                 let asked = demand.get(&shortage.product_id).copied().unwrap_or(0).cast_signed();
                 let seen = available.get(&shortage.product_id);
-                let true_once = seen.map_or(shortage.available == 0, |seen| seen.contains(&shortage.available));
-                let short = shortage.reason != RejectReason::OutOfStock || shortage.requested > shortage.available;
-                if shortage.requested != asked || !short || (shortage.reason == RejectReason::OutOfStock && !true_once)
+                let true_once =
+                    seen.map_or(shortage.available == 0, |seen| seen.contains(&shortage.available));
+                let short =
+                    shortage.reason != RejectReason::OutOfStock || shortage.requested > shortage.available;
+                if shortage.requested != asked
+                    || !short
+                    || (shortage.reason == RejectReason::OutOfStock && !true_once)
                 {
-                    return broken(2, format!("{id} was rejected for {shortage:?}; it asked for {asked}, and there were {seen:?}"));
+                    return broken(
+                        2,
+                        format!(
+                            "{id} was rejected for {shortage:?}; it asked for {asked}, and there were {seen:?}"
+                        ),
+                    );
                 }
             }
             every_shortage_is_named(id, rejected, &demand, available)
@@ -312,7 +338,10 @@ fn every_shortage_is_named(
         let most = available.get(product).and_then(|seen| seen.last()).copied().unwrap_or(0);
         let named = rejected.shortages.iter().any(|shortage| shortage.product_id == *product);
         if most < asked.cast_signed() && !named {
-            return broken(2, format!("{id} asked for {asked} of {product}, never had more than {most}, and was not told"));
+            return broken(
+                2,
+                format!("{id} asked for {asked} of {product}, never had more than {most}, and was not told"),
+            );
         }
     }
     Ok(())
@@ -350,8 +379,9 @@ fn sent(book: &StockBook, commit: &StockCommit, records: &[Arc<Record>]) -> Resu
         };
         let reservation = event.head.order_id.map(ReservationId::from);
         let history = reservation.and_then(|id| book.decisions.get(&id));
-        let of = history
-            .and_then(|entry| entry.history.iter().find(|made| made.answer().head.event_id == event.head.event_id));
+        let of = history.and_then(|entry| {
+            entry.history.iter().find(|made| made.answer().head.event_id == event.head.event_id)
+        });
         let Some(made) = of else {
             return broken(6, format!("the answer {} was decided by nobody", event.head.event_id));
         };
@@ -375,7 +405,10 @@ fn taken(
     record: impl Fn(Place) -> Option<Arc<Record>>,
 ) -> Result<(), Violation> {
     for advance in &commit.advances {
-        let from = advance.from.filter(|from| from.incarnation == advance.to.incarnation).map_or(0, |from| from.next);
+        let from = advance
+            .from
+            .filter(|from| from.incarnation == advance.to.incarnation)
+            .map_or(0, |from| from.next);
         for offset in from..advance.to.next {
             let Some(record) = record((advance.partition, advance.to.incarnation, offset)) else { continue };
             if commit.park.iter().any(|parked| parked.record == record) {
@@ -385,11 +418,15 @@ fn taken(
                 Ok(Some(event)) => event,
                 Ok(None) => continue,
                 Err(_) => {
-                    return broken(9, format!("{}/{offset} was passed, and neither read nor parked", advance.partition));
+                    return broken(
+                        9,
+                        format!("{}/{offset} was passed, and neither read nor parked", advance.partition),
+                    );
                 }
             };
             let reservation = event.head.order_id.map(ReservationId::from);
-            let history = reservation.and_then(|id| state.stock.decisions.get(&id)).map(|entry| &entry.history);
+            let history =
+                reservation.and_then(|id| state.stock.decisions.get(&id)).map(|entry| &entry.history);
             let last = history.and_then(|history| history.last()).map(|decision| &decision.reservation);
             let open = match &event.body {
                 Body::ReserveRequest(_) => last.is_none(),
@@ -403,7 +440,10 @@ fn taken(
             };
             if open {
                 let (place, kind) = (advance.partition, event.body.event_type());
-                return broken(9, format!("{place}/{offset} {kind} was passed, and {reservation:?} is undecided"));
+                return broken(
+                    9,
+                    format!("{place}/{offset} {kind} was passed, and {reservation:?} is undecided"),
+                );
             }
         }
     }

@@ -7,7 +7,7 @@ use holdfast_contract::{
 use holdfast_orders::domain::{Address, Command, Draft, DraftItem, Metadata};
 use holdfast_products::decider::{Create, Edit, HttpHold};
 use holdfast_products::domain::{OrderRef, ProductPatch};
-use holdfast_storage::{Group, ParkCause, Parked, ParkedId};
+use holdfast_storage::{Group, Parked, ParkedId};
 
 use super::client::Client;
 use super::faults::index;
@@ -51,10 +51,14 @@ impl World {
             Op::Place { lines, wrong_price } => Request::Place(draft(step, lines, *wrong_price)),
             Op::Change { order, to } => Request::Change(self.order(*order)?, command(*to, step)),
             Op::Read { order } => Request::Read(self.order(*order)?),
-            Op::Adjust { product, delta } => Request::Adjust { product: self.product(*product)?, delta: *delta },
-            Op::Create { on_hand } => {
-                Request::Create(Create { id: product_id(step + 1_000), details: details(step, true), on_hand: *on_hand })
+            Op::Adjust { product, delta } => {
+                Request::Adjust { product: self.product(*product)?, delta: *delta }
             }
+            Op::Create { on_hand } => Request::Create(Create {
+                id: product_id(step + 1_000),
+                details: details(step, true),
+                on_hand: *on_hand,
+            }),
             Op::Edit { product, active } => {
                 let patch = ProductPatch { is_active: Some(*active), ..ProductPatch::default() };
                 Request::Edit(Edit { product: self.product(*product)?, patch, if_version: None })
@@ -83,9 +87,10 @@ impl World {
         })
     }
 
-    /// The messages that a service has parked, and whether each is poison or waits behind some.
+    /// The messages that a service has parked, and whether each is poison or only waits behind some.
     pub(super) fn parked(&self, service: Service) -> Vec<(ParkedId, bool)> {
-        let seen = |(_, parked): (Group, &Parked)| (parked.id, parked.cause != ParkCause::Behind);
+        let oracle = &self.system.oracle;
+        let seen = |(_, parked): (Group, &Parked)| (parked.id, oracle.is_poison(&parked.record.payload));
         match service {
             Service::Orders => self.system.orders.look(|view| view.parked().map(seen).collect()),
             Service::Products => self.system.products.look(|view| view.parked().map(seen).collect()),

@@ -101,6 +101,8 @@ impl Town {
     /// The processes that take requests for a service.
     fn able(&mut self, service: Service) -> impl Iterator<Item = &mut Instance> {
         let slots = self.slots.iter_mut().filter(|slot| slot.drains_until.is_none());
-        slots.filter_map(|slot| slot.instance.as_mut()).filter(move |instance| instance.services.contains(&service))
+        slots
+            .filter_map(|slot| slot.instance.as_mut())
+            .filter(move |instance| instance.services.contains(&service))
     }
 }

@@ -96,8 +96,10 @@ impl World {
         let all = |topics: &'static [Topic], of| {
             ends(topics, of).into_iter().filter(|b| topics.contains(&b.partition.topic) && b.end > 0)
         };
-        all(Topic::TO_PRODUCTS, Service::Orders).all(|b| products(b.partition).is_some_and(|at| at.next == b.end))
-            && all(Topic::TO_ORDERS, Service::Products).all(|b| orders(b.partition).is_some_and(|at| at.next == b.end))
+        all(Topic::TO_PRODUCTS, Service::Orders)
+            .all(|b| products(b.partition).is_some_and(|at| at.next == b.end))
+            && all(Topic::TO_ORDERS, Service::Products)
+                .all(|b| orders(b.partition).is_some_and(|at| at.next == b.end))
     }
 
     fn give_up_parked(&mut self) {

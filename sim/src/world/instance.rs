@@ -121,16 +121,18 @@ impl Instance {
         });
         if system.redecide {
             let requests: Arc<dyn Inbox> = match &self.handles.1 {
-                Some(products) => {
-                    Arc::new(GuardedProducts::new(Arc::new(products.clone()), roles.access(&system.products_disk)))
-                }
+                Some(products) => Arc::new(GuardedProducts::new(
+                    Arc::new(products.clone()),
+                    roles.access(&system.products_disk),
+                )),
                 None => system.told(roles.access(disk)),
             };
             let backlog = Backlog {
                 bus: self.bus(roles),
                 requests: vec![(PRODUCTS_GROUP, Topic::TO_PRODUCTS, requests)],
                 answers: Arc::new(guarded(roles.access(disk))),
-                unpublished: (orders.options().outlet == Outlet::PublishedJournal).then(|| orders.unpublished()),
+                unpublished: (orders.options().outlet == Outlet::PublishedJournal)
+                    .then(|| orders.unpublished()),
             };
             let store = Arc::new(guarded(roles.access(disk)));
             let redecide = Redecide::new(store, clock, steps, REDECIDE_AFTER, backlog);
@@ -196,7 +198,10 @@ impl Instance {
 
     /// Runs something in the process: it ends with it.
     pub(super) fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
-        #[expect(clippy::disallowed_methods, reason = "the simulated process is the tracker: it ends what it started")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the simulated process is the tracker: it ends what it started"
+        )]
         self.tasks.push(tokio::spawn(task));
     }
 
@@ -232,7 +237,9 @@ impl Instance {
         self.tasks.retain_mut(|task| match task.now_or_never() {
             None => true,
             Some(ended) => {
-                panicked = panicked.take().or_else(|| ended.err().filter(JoinError::is_panic).map(|e| e.to_string()));
+                panicked = panicked
+                    .take()
+                    .or_else(|| ended.err().filter(JoinError::is_panic).map(|e| e.to_string()));
                 false
             }
         });

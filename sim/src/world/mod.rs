@@ -161,7 +161,14 @@ impl World {
             if self.system.oracle.violation().is_some() {
                 return false;
             }
-            let next = self.town.lock().slots.iter().filter(|slot| slot.instance.is_none()).map(|s| s.starts_at).min();
+            let next = self
+                .town
+                .lock()
+                .slots
+                .iter()
+                .filter(|slot| slot.instance.is_none())
+                .map(|s| s.starts_at)
+                .min();
             let stop = next.map_or(until, |next| next.min(until));
             if !self.system.schedule.step(stop).await && self.system.schedule.now() >= until {
                 return true;
@@ -179,7 +186,9 @@ impl World {
                 let dead = instance.process.is_dead();
                 let drained = slot.drains_until.is_some_and(|until| until <= now || instance.is_over());
                 if let Some(panic) = instance.panicked() {
-                    self.system.oracle.fail(Violation { invariant: 0, what: format!("a task panicked: {panic}") });
+                    self.system
+                        .oracle
+                        .fail(Violation { invariant: 0, what: format!("a task panicked: {panic}") });
                 }
                 if !dead && !drained {
                     continue;
@@ -188,7 +197,11 @@ impl World {
                 instance.kill();
                 slot.instance = None;
                 slot.drains_until = None;
-                self.system.trace.say(format_args!("{:?} {}", slot.services, if dead { "died" } else { "stopped" }));
+                self.system.trace.say(format_args!(
+                    "{:?} {}",
+                    slot.services,
+                    if dead { "died" } else { "stopped" }
+                ));
             } else if slot.starts_at <= now {
                 *lives += 1;
                 self.system.trace.say(format_args!("{:?} starts, life {lives}", slot.services));

@@ -136,7 +136,11 @@ impl Request {
             Self::Read(id) => match cases.get(id).await {
                 Ok(read) => answered(Bytes::new(), move |oracle| {
                     let is = oracle.order(id).filter(|order| !order.hidden);
-                    if is == read { Ok(()) } else { broken(3, format!("order {id} was read as {read:?}, and is {is:?}")) }
+                    if is == read {
+                        Ok(())
+                    } else {
+                        broken(3, format!("order {id} was read as {read:?}, and is {is:?}"))
+                    }
                 }),
                 Err(error) => failed(&error),
             },
@@ -152,7 +156,9 @@ impl Request {
                 let (scope, fingerprint) = key(step);
                 let idempotent = keyed.then(|| Idempotent { scope, fingerprint, render: Box::new(render) });
                 match decider.adjust(Adjust { product, delta, reason }, idempotent).await {
-                    Ok(Answered::Refused(stored)) => answered(stored.body, move |oracle| adjusted(oracle, step, 0)),
+                    Ok(Answered::Refused(stored)) => {
+                        answered(stored.body, move |oracle| adjusted(oracle, step, 0))
+                    }
                     Ok(Answered::Replayed(stored)) => {
                         let times = usize::from(stored.status == 200);
                         answered(stored.body, move |oracle| adjusted(oracle, step, times))
@@ -164,7 +170,9 @@ impl Request {
                     Err(error) => command(&error),
                 }
             }
-            Self::Create(create) => decider.create(create, None).await.map_or_else(|e| command(&e), |_| done()),
+            Self::Create(create) => {
+                decider.create(create, None).await.map_or_else(|e| command(&e), |_| done())
+            }
             Self::Edit(edit) => decider.edit(edit).await.map_or_else(|e| command(&e), |_| done()),
             Self::Delete(product) => decider.hide(product).await.map_or_else(|e| command(&e), |()| done()),
             Self::Hold(hold) => decider.reserve(hold).await.map_or_else(|e| command(&e), |_| done()),
@@ -189,7 +197,10 @@ fn told_of_order(body: Bytes, placed_by: Option<u64>) -> Called {
             Some(order) if order.version >= version => {}
             other => {
                 let is = other.map_or(0, |order| order.version);
-                return broken(3, format!("a client was told of version {version} of order {id}, which is at {is}"));
+                return broken(
+                    3,
+                    format!("a client was told of version {version} of order {id}, which is at {is}"),
+                );
             }
         }
         match placed_by.map(|step| (step, oracle.placed_by(step))) {
@@ -202,7 +213,9 @@ fn told_of_order(body: Bytes, placed_by: Option<u64>) -> Called {
 fn adjusted(oracle: &Oracle, step: u64, times: usize) -> Result<(), Violation> {
     match oracle.adjusted_by(step) {
         count if count == times => Ok(()),
-        count => broken(4, format!("step {step} corrected stock {count} times, and its client was told {times}")),
+        count => {
+            broken(4, format!("step {step} corrected stock {count} times, and its client was told {times}"))
+        }
     }
 }
 
@@ -222,11 +235,8 @@ fn command(error: &CommandError) -> Called {
 }
 
 async fn letter(letters: &dyn DeadLetters, id: ParkedId, discard: bool) -> Called {
-    let outcome = if discard {
-        letters.discard(id, Mode::Real).await
-    } else {
-        letters.replay(id, Mode::Real).await
-    };
+    let outcome =
+        if discard { letters.discard(id, Mode::Real).await } else { letters.replay(id, Mode::Real).await };
     match outcome {
         Ok(_) => done(),
         Err(DeadLetterError::Store(error)) => failed(&error),

@@ -25,6 +25,8 @@ use crate::BusError;
 const TURN: Duration = Duration::from_millis(100);
 /// How long leaving a group may hold up the one who leaves.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// After so many turns everything is told once more: some 20 seconds.
+const AGAIN: u32 = 200;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -40,7 +42,7 @@ pub(super) struct Share {
 pub(super) struct Member {
     pub(super) share: watch::Receiver<Share>,
     /// Where the group has come to, to be told to the broker.
-    reached: Arc<Mutex<FxHashMap<TopicPartition, u64>>>,
+    reached: Arc<Mutex<Reached>>,
     /// Dropped to leave.
     stay: Option<mpsc::Sender<()>>,
     left: mpsc::Receiver<()>,
@@ -51,7 +53,7 @@ impl Member {
         let (share, watched) = watch::channel(Share::default());
         let (stay, leave) = mpsc::channel();
         let (gone, left) = mpsc::channel();
-        let reached = Arc::default();
+        let reached: Arc<Mutex<Reached>> = Arc::default();
         let task = Membership {
             broker,
             group,
@@ -73,7 +75,40 @@ impl Member {
 
     /// The group's effects have come to these places. The broker is told soon; only tools look at it.
     pub(super) fn reached(&self, places: impl IntoIterator<Item = (TopicPartition, u64)>) {
-        self.reached.lock().extend(places);
+        self.reached.lock().add(places);
+    }
+}
+
+/// Where the group has come to in the member's partitions.
+#[derive(Default)]
+struct Reached {
+    places: FxHashMap<TopicPartition, u64>,
+    /// Those that the broker was not told of.
+    news: FxHashSet<TopicPartition>,
+    /// Times that there was nothing new since everything was told.
+    quiet: u32,
+}
+
+impl Reached {
+    fn add(&mut self, places: impl IntoIterator<Item = (TopicPartition, u64)>) {
+        for (partition, next) in places {
+            self.places.insert(partition, next);
+            self.news.insert(partition);
+        }
+    }
+
+    /// What the broker is to be told of the partitions in `share`: what is new, and all of it now and then. A broker that
+    /// is told may forget it, and in a partition that goes quiet there would be no news to make it right.
+    fn to_tell(&mut self, share: &FxHashSet<TopicPartition>) -> Vec<(TopicPartition, u64)> {
+        self.places.retain(|partition, _| share.contains(partition));
+        self.quiet += 1;
+        let all = self.quiet >= AGAIN;
+        if all {
+            self.quiet = 0;
+        }
+        let news = std::mem::take(&mut self.news);
+        let told = self.places.iter().filter(|(partition, _)| all || news.contains(partition));
+        told.map(|(partition, next)| (*partition, *next)).collect()
     }
 }
 
@@ -91,7 +126,7 @@ struct Membership {
     group: Group,
     topics: Vec<Topic>,
     share: Arc<watch::Sender<Share>>,
-    reached: Arc<Mutex<FxHashMap<TopicPartition, u64>>>,
+    reached: Arc<Mutex<Reached>>,
     leave: mpsc::Receiver<()>,
 }
 
@@ -161,16 +196,14 @@ impl Membership {
         }
     }
 
-    /// Commits what was reached since the last time.
+    /// Commits what was reached since the last time, and now and then everything.
     fn tell(&self, client: &BaseConsumer<Rebalances>, mode: CommitMode) {
-        let reached = std::mem::take(&mut *self.reached.lock());
-        if reached.is_empty() {
-            return;
-        }
         let share = self.share.borrow().partitions.clone();
+        let reached = self.reached.lock().to_tell(&share);
         let offset = |next: u64| Offset::Offset(i64::try_from(next).unwrap_or(i64::MAX));
-        let ours = reached.into_iter().filter(|(partition, _)| share.contains(partition));
-        let Ok(list) = self.broker.list(ours.map(|(partition, next)| (partition, offset(next)))) else {
+        let Ok(list) =
+            self.broker.list(reached.into_iter().map(|(partition, next)| (partition, offset(next))))
+        else {
             return;
         };
         if list.count() > 0
@@ -236,5 +269,27 @@ impl Rebalances {
         });
         let partitions = self.share.borrow().partitions.len();
         tracing::info!(group = self.group, partitions, "partitions dealt out anew");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_contract::Partition;
+
+    use super::*;
+
+    #[test]
+    fn what_was_told_is_told_again_though_nothing_is_new() {
+        let partition = |n| TopicPartition { topic: Topic::InventoryReserve, partition: Partition(n) };
+        let mut reached = Reached::default();
+        let share = FxHashSet::from_iter([partition(0), partition(1)]);
+        reached.add([(partition(0), 7), (partition(2), 9)]);
+        assert_eq!(reached.to_tell(&share), [(partition(0), 7)], "only of our own");
+        let rest: Vec<_> = (2..AGAIN).flat_map(|_| reached.to_tell(&share)).collect();
+        assert!(rest.is_empty(), "{rest:?}");
+        assert_eq!(reached.to_tell(&share), [(partition(0), 7)]);
+        // What was lost to another member and came back is not what it was.
+        assert!(reached.to_tell(&FxHashSet::default()).is_empty());
+        assert!((0..AGAIN).all(|_| reached.to_tell(&share).is_empty()));
     }
 }
