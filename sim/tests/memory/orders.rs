@@ -89,17 +89,16 @@ async fn offsets(orders: &MemoryOrders, id: OrderId) -> Vec<Option<u64>> {
     places.map(|place| place.offset).collect()
 }
 
-const LATE: Timestamp = Timestamp::from_millis(i64::MAX);
-
 #[tokio::test]
 async fn what_is_unpublished_has_no_place_yet_and_is_not_forgotten() {
     let orders = orders(Outlet::Outbox);
     let (_, id) = place(orders.clone()).await;
     assert_eq!(offsets(&orders, id).await, [None; 3]);
-    assert!(orders.outstanding(LATE, None, 9).await.unwrap().is_empty());
+    let late = Timestamp::from_millis(i64::MAX);
+    assert!(orders.outstanding(late, None, 9).await.unwrap().is_empty());
     relay(&*orders.outbox(), &Mutex::default()).await;
     assert_eq!(offsets(&orders, id).await, [Some(1_000); 3]);
-    assert_eq!(orders.outstanding(LATE, None, 9).await.unwrap().len(), 1);
+    assert_eq!(orders.outstanding(late, None, 9).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
