@@ -95,6 +95,18 @@ pub(super) async fn locate_misses_nothing(store: Arc<dyn Store>) {
             assert_eq!(found.map(|r| r.offset), Some(offset), "{}", bounds.partition);
         }
     }
+    // Where nothing is yet: a consumer that has read everything waits there.
+    let mut ends = Vec::new();
+    for bounds in journal.bounds().await.unwrap() {
+        ends.push((bounds, journal.locate(bounds.partition, bounds.end).await.unwrap()));
+    }
+    append(&*store, TOPICS[1], 0..30).await;
+    for (bounds, after) in ends {
+        let first = journal.read(after, 5_000).await.unwrap();
+        let found = first.iter().find(|r| r.topic_partition() == bounds.partition && r.offset >= bounds.end);
+        let expected = (bounds.partition.topic == TOPICS[1]).then_some(bounds.end);
+        assert_eq!(found.map(|r| r.offset), expected, "{}", bounds.partition);
+    }
 }
 
 pub(super) async fn trim_keeps_offsets_and_bounds(harness: &dyn Harness, n: u32) {

@@ -146,6 +146,13 @@ async fn everything_is_given_once_in_order_per_key(subject: &dyn Subject) {
             assert_eq!(before_shard, *shard, "a key is in one shard");
             assert!(before.id < unsent.id, "ids of a key grow");
         }
+        for partitions in 1..=12 {
+            let partition = partition_of(&unsent.record.key, partitions);
+            assert!(
+                outbox.goes_to(*shard, partition, partitions),
+                "shard {shard}, {partition} of {partitions}"
+            );
+        }
     }
     let mut ids: Vec<_> = given.iter().map(|(_, unsent)| unsent.id).collect();
     ids.sort_unstable();

@@ -43,6 +43,7 @@ where
 {
     writes::a_commit_is_all_or_nothing(make().await).await;
     writes::versions_are_compared_and_set(make().await).await;
+    writes::changes_of_one_order_in_one_commit_follow_each_other(make().await).await;
     writes::an_idempotency_key_is_taken_once(make().await).await;
     writes::a_stale_worker_changes_nothing(make().await).await;
     writes::parked_messages_are_replayed_once(make().await).await;
@@ -53,6 +54,7 @@ where
     writes::records_go_out_in_order(make().await).await;
     writes::many_changes_in_one_commit(make().await).await;
     writes::what_is_written_is_read(make().await).await;
+    writes::a_scan_shows_every_order(make().await).await;
     writes::what_waits_for_products_is_found(make().await).await;
     timelines::every_step_is_told(make().await).await;
     timelines::late_and_repeated_answers(make().await).await;

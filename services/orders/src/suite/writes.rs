@@ -66,6 +66,25 @@ pub(super) async fn versions_are_compared_and_set(subject: Box<dyn Subject>) {
     assert_eq!(store.get(id(1)).await.expect("read"), Some(second));
 }
 
+pub(super) async fn changes_of_one_order_in_one_commit_follow_each_other(subject: Box<dyn Subject>) {
+    let store = subject.store();
+    let both = |changes| Commit { changes, ..Commit::default() };
+    let twice = store.commit(both(vec![insert(1), insert(1)])).await.expect_err("there is one by then");
+    assert!(matches!(twice, CommitError::AlreadyExists(order) if order == id(1)), "{twice:?}");
+    assert!(!exists(&*store, 1).await);
+    let first = commit(&*subject, insert(1)).await;
+    let changes = vec![update(&first, reserved()), update(&first, to(OrderStatus::Cancelled))];
+    let stale =
+        store.commit(both(changes)).await.expect_err("the second is of a version that is gone by then");
+    assert!(matches!(stale, CommitError::VersionConflict(order) if order == id(1)), "{stale:?}");
+    assert_eq!(store.get(id(1)).await.expect("read").as_ref(), Some(&first));
+    let second = update(&first, reserved());
+    let third = update(second.order(), to(OrderStatus::Processing));
+    let last = third.order().clone();
+    store.commit(both(vec![second, third])).await.expect("taken");
+    assert_eq!(store.get(id(1)).await.expect("read"), Some(last));
+}
+
 pub(super) async fn an_idempotency_key_is_taken_once(subject: Box<dyn Subject>) {
     let store = subject.store();
     let with = |change, record| Commit { idempotency: Some(record), ..Commit::of(change) };
@@ -166,6 +185,26 @@ pub(super) async fn what_is_written_is_read(subject: Box<dyn Subject>) {
     check(&*subject, &first).await;
     let first = commit(&*subject, update(&first, Command::Hide)).await;
     check(&*subject, &first).await;
+}
+
+pub(super) async fn a_scan_shows_every_order(subject: Box<dyn Subject>) {
+    let mut expected = Vec::new();
+    for n in [4, 1, 3, 0, 2] {
+        expected.push(commit(&*subject, insert(n)).await);
+    }
+    expected.sort_unstable_by_key(|order| order.id);
+    expected[1] = commit(&*subject, update(&expected[1], Command::Hide)).await;
+    expected[2] = commit(&*subject, update(&expected[2], reserved())).await;
+    let mut found: Vec<Arc<crate::domain::Order>> = Vec::new();
+    loop {
+        let page = subject.store().scan(found.last().map(|order| order.id), 2).await.expect("read");
+        assert!(page.len() <= 2);
+        if page.is_empty() {
+            break;
+        }
+        found.extend(page);
+    }
+    assert_eq!(found, expected);
 }
 
 pub(super) async fn what_waits_for_products_is_found(subject: Box<dyn Subject>) {

@@ -259,13 +259,30 @@ pub(super) async fn a_parked_message_is_removed_once(subject: &dyn Subject) {
     assert!(subject.store().parked(PRODUCTS_GROUP, None, 10).await.unwrap().is_empty());
 }
 
-pub(super) async fn idempotency_records_are_kept_until_forgotten(subject: &dyn Subject) {
-    let record = |n: u8, millis: i64| IdempotencyRecord {
+fn record(n: u8, millis: i64) -> IdempotencyRecord {
+    IdempotencyRecord {
         scope: IdempotencyScope::from_bytes([n; 16]),
         fingerprint: [n; 32],
         answer: StoredAnswer { status: 200 + u16::from(n), body: Bytes::from(vec![n]) },
         at: holdfast_contract::Timestamp::from_millis(millis),
-    };
+    }
+}
+
+pub(super) async fn an_idempotency_record_is_never_replaced(subject: &dyn Subject) {
+    let mut desk = Desk::new(None);
+    put(subject, &mut desk, product(1, details("Lamp", 2_999)), 10).await;
+    let stored = desk.clone();
+    let first = StockCommit { idempotent: vec![record(1, 1_000)], ..StockCommit::default() };
+    subject.store().commit(first).await.unwrap();
+    let again = IdempotencyRecord { scope: record(1, 0).scope, ..record(2, 2_000) };
+    let commit = StockCommit { idempotent: vec![record(3, 3_000), again], ..everything(&mut desk, 2) };
+    assert!(subject.store().commit(commit).await.is_err(), "the same request has an answer");
+    nothing_has_changed(subject, &stored).await;
+    assert_eq!(subject.store().idempotent(record(1, 0).scope).await.unwrap(), Some(record(1, 1_000)));
+    assert_eq!(subject.store().idempotent(record(3, 0).scope).await.unwrap(), None);
+}
+
+pub(super) async fn idempotency_records_are_kept_until_forgotten(subject: &dyn Subject) {
     let commit =
         StockCommit { idempotent: vec![record(1, 1_000), record(2, 2_000)], ..StockCommit::default() };
     subject.store().commit(commit).await.unwrap();

@@ -52,6 +52,7 @@ where
     reservations::a_later_decision_replaces_the_one_before(&*make().await).await;
     reservations::http_reservations_and_counters_read_back(&*make().await).await;
     commits::idempotency_records_are_kept_until_forgotten(&*make().await).await;
+    commits::an_idempotency_record_is_never_replaced(&*make().await).await;
     commits::a_large_commit_is_one(&*make().await).await;
     commits::of_two_writers_one_is_void(&*make().await).await;
     ledger::movements_page_newest_first(&*make().await).await;

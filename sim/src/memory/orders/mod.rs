@@ -8,6 +8,7 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_bus::Keeps;
@@ -17,8 +18,9 @@ use holdfast_orders::domain::Order;
 use holdfast_orders::recovery::Unpublished;
 use holdfast_orders::store::{IdempotencyRecord, IdempotencyScope};
 use holdfast_service::TimeOrderedKeys;
-use holdfast_service::backend::{AlwaysMine, Duty};
+use holdfast_service::backend::Duty;
 use holdfast_storage::{Journal, Outbox, Places, StoreError};
+use tokio::time::Instant;
 
 use self::history::Step;
 use self::lists::Lists;
@@ -30,6 +32,9 @@ use super::{MemoryOptions, Outlet};
 /// A handle on an Orders store in memory.
 pub type MemoryOrders = Memory<Orders>;
 
+/// How long a duty stays where it is, as with MongoDB: longer than any pause between two rounds.
+const DUTY: Duration = Duration::from_secs(60);
+
 /// What a [`MemoryOrders`] keeps.
 #[derive(Default)]
 pub struct Orders {
@@ -40,6 +45,8 @@ pub struct Orders {
     answers: Answers<IdempotencyScope, IdempotencyRecord>,
     /// By the newest commit.
     changed: Vec<OrderId>,
+    /// Which handle asks for what is forgotten, and for how long.
+    redecides: Option<(u64, Instant)>,
 }
 
 struct Entry {
@@ -76,7 +83,7 @@ impl MemoryOrders {
     }
 
     /// As the service takes it. `keys` must be this instance's; they go on after the newest order.
-    pub fn database(&self, keys: Arc<TimeOrderedKeys>, redecides: Option<Arc<dyn Duty>>) -> Database {
+    pub fn database(&self, keys: Arc<TimeOrderedKeys>) -> Database {
         if let Some(newest) = self.look(|view| view.newest_order()) {
             keys.advance_past(newest.key());
         }
@@ -91,7 +98,7 @@ impl MemoryOrders {
             outbox: published.then(|| self.outbox()),
             places: journal.then(|| self.places()),
             unpublished: journal.then(|| self.unpublished()),
-            redecides: redecides.unwrap_or_else(|| Arc::new(AlwaysMine)),
+            redecides: Arc::new(self.clone()),
             backend: Arc::new(self.clone()),
             keeps: if published { vec![Arc::new(self.clone()) as Arc<dyn Keeps>] } else { Vec::new() },
         }
@@ -104,6 +111,24 @@ impl Unpublished for MemoryOrders {
         self.inspect(|state| {
             let published = state.published.up_to(&state.log);
             state.log.after(published).next().map(|record| record.at)
+        })
+    }
+}
+
+/// To ask for what is forgotten: of whoever asked last, for a while.
+#[async_trait]
+impl Duty for MemoryOrders {
+    async fn is_mine(&self) -> Result<bool, StoreError> {
+        let now = Instant::now();
+        self.tend(|state| {
+            let anothers = |&(holder, until): &(u64, Instant)| {
+                holder != self.number() && until > now && self.works(holder)
+            };
+            let mine = !state.body.redecides.as_ref().is_some_and(anothers);
+            if mine {
+                state.body.redecides = Some((self.number(), now + DUTY));
+            }
+            mine
         })
     }
 }

@@ -61,7 +61,8 @@ impl Turns {
         self.notes.retain(|note| note.until > now || note.by == by);
         let held = self.until.filter(|until| *until > now);
         let first = self.notes.front().is_none_or(|note| note.by == by);
-        if self.holder != by && (held.is_some() || !first) {
+        let mine = self.holder == by && held.is_some();
+        if !mine && (held.is_some() || !first) {
             return Err(self.wait(by, now, held));
         }
         self.forget(by);
