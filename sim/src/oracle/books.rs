@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_contract::stock::Balances;
-use holdfast_contract::{OrderId, ProductId, ReservationId};
+use holdfast_contract::{OrderId, OrderStatus, ProductId, ReservationId, StockStatus};
 use holdfast_orders::domain::Order;
 use holdfast_products::domain::{Decision, Hold, HoldId, MovementId};
 use holdfast_storage::{Position, Seq, TopicPartition};
@@ -23,6 +23,8 @@ impl Positions {
 /// An order, and what was seen of it.
 pub(crate) struct OrderEntry {
     pub(crate) order: Arc<Order>,
+    /// What it was in each version, the first one first.
+    pub(crate) versions: Vec<(OrderStatus, StockStatus)>,
 }
 
 #[derive(Default)]

@@ -12,7 +12,7 @@ mod products;
 use std::fmt;
 use std::sync::Arc;
 
-use holdfast_contract::{OrderId, ProductId};
+use holdfast_contract::{OrderId, OrderStatus, ProductId, StockStatus};
 use holdfast_orders::domain::Order;
 use holdfast_storage::{
     Advance, Incarnation, ParkCause, Parked, ParkedId, Record, Seq, ToPark, TopicPartition,
@@ -118,6 +118,12 @@ impl Oracle {
     /// The order as it was committed last.
     pub(crate) fn order(&self, id: OrderId) -> Option<Arc<Order>> {
         self.shared.state.lock().orders.orders.get(&id).map(|entry| entry.order.clone())
+    }
+
+    /// What the order was in that version; `None` if it never had one.
+    pub(crate) fn version(&self, id: OrderId, version: u64) -> Option<(OrderStatus, StockStatus)> {
+        let at = usize::try_from(version.checked_sub(1)?).ok()?;
+        self.shared.state.lock().orders.orders.get(&id)?.versions.get(at).copied()
     }
 
     /// The orders that were placed, oldest first.

@@ -90,7 +90,12 @@ pub(super) fn check(
                 expected.extend(topics.map(|topic| (topic, order.id)));
             }
         }
-        state.orders.orders.insert(order.id, OrderEntry { order: order.clone() });
+        let entry = state.orders.orders.entry(order.id);
+        let entry = entry.or_insert_with(|| OrderEntry { order: order.clone(), versions: Vec::new() });
+        entry.order = order.clone();
+        if entry.versions.len() as u64 + 1 == order.version {
+            entry.versions.push((order.status(), order.stock.status()));
+        }
     }
     sent(state, commit, records, expected)?;
     check_inbound(&mut state.orders.positions, &state.poison, &commit.inbound)?;
@@ -283,7 +288,7 @@ fn taken(
                 }
             };
             let order = event.head.order_id.and_then(|id| state.orders.orders.get(&id));
-            let Some(OrderEntry { order }) = order else { continue };
+            let Some(OrderEntry { order, .. }) = order else { continue };
             let (status, stock) = (order.status(), order.stock.status());
             let open = match &event.body {
                 Body::StockReserved(_) | Body::StockRejected(_) => {

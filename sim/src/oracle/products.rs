@@ -8,7 +8,7 @@ use holdfast_contract::event::{Body, Event};
 use holdfast_contract::stock::{Balances, MovementKind, RejectReason};
 use holdfast_contract::{OrderStatus, ProductId, ReservationId, Topic};
 use holdfast_orders::domain::Order;
-use holdfast_products::domain::{Cause, Decision, LedgerMovement, Owner, Rejected, Reservation};
+use holdfast_products::domain::{Cause, Decision, Hold, LedgerMovement, Owner, Rejected, Reservation};
 use holdfast_products::store::{Catalogue, StockCommit};
 use holdfast_storage::Record;
 
@@ -156,6 +156,10 @@ fn holds(book: &mut StockBook, commit: &StockCommit) -> Result<(), Violation> {
         if !fits {
             return broken(7, format!("{} was opened by no movement", hold.id));
         }
+        let same = |other: &Hold| other.owner == hold.owner && other.product == hold.product;
+        if matches!(hold.owner, Owner::Http(_)) && book.holds.values().any(same) {
+            return broken(4, format!("{} holds {} twice", hold.owner, hold.product));
+        }
         book.holds.insert(hold.id, hold.clone());
         if let Owner::Reservation(id) = &hold.owner {
             *book.decisions.entry(*id).or_default().held.entry(hold.product).or_default() +=
@@ -293,6 +297,19 @@ fn decided(
         if entry.held != must {
             let (word, held) = (word(&decision.reservation), &entry.held);
             return broken(2, format!("{id} is {word} and holds {held:?}, not {must:?}"));
+        }
+    }
+    let had_stock = matches!(last, Some(Held(_) | Fulfilled(_)));
+    for (kind, must) in [
+        (MovementKind::Fulfilled, matches!(decision.reservation, Fulfilled(_))),
+        (MovementKind::Returned, matches!(decision.reservation, Returned(_)) && had_stock),
+    ] {
+        let mut moved = BTreeMap::new();
+        for movement in decision.movements().iter().filter(|movement| movement.kind == kind) {
+            *moved.entry(movement.product).or_default() += movement.quantity();
+        }
+        if must && moved != demand {
+            return broken(7, format!("{id}: {kind:?} {moved:?} of {demand:?}"));
         }
     }
     match &decision.reservation {

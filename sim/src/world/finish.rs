@@ -6,6 +6,7 @@ use holdfast_products::decider::Create;
 
 use super::request::Request;
 use super::{World, details, product_id};
+use crate::oracle::Violation;
 use crate::plan::{Deployment, Op, Service};
 
 /// Between two looks whether everything has come to rest, in milliseconds.
@@ -50,11 +51,14 @@ impl World {
                 self.give_up_parked();
             }
             if now - begun > PATIENCE {
-                self.system.trace.say(format_args!("it does not come to rest"));
                 break;
             }
         }
         self.system.oracle.finish().await;
+        if calm_since.is_none() {
+            let what = format!("it does not come to rest, with {} requests unanswered", self.clients.len());
+            self.system.oracle.fail(Violation { invariant: 3, what });
+        }
     }
 
     fn heal(&self) {

@@ -193,15 +193,11 @@ fn told_of_order(body: Bytes, placed_by: Option<u64>) -> Called {
         let (Some(id), Some(version)) = (id, version) else {
             return broken(0, format!("an answer names no order: {order}"));
         };
-        match oracle.order(id) {
-            Some(order) if order.version >= version => {}
-            other => {
-                let is = other.map_or(0, |order| order.version);
-                return broken(
-                    3,
-                    format!("a client was told of version {version} of order {id}, which is at {is}"),
-                );
-            }
+        let told = (order["status"].as_u64(), order["stockStatus"].as_str());
+        let was = oracle.version(id, version);
+        let is = was.map(|(status, stock)| (Some(u64::from(status.code())), Some(stock.as_str())));
+        if is != Some(told) {
+            return broken(3, format!("a client was told that version {version} of order {id} is {told:?}, and it is {is:?}"));
         }
         match placed_by.map(|step| (step, oracle.placed_by(step))) {
             None | Some((_, 1)) => Ok(()),
