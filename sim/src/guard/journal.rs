@@ -42,7 +42,10 @@ impl Journal for GuardedJournal {
 
     async fn read(&self, after: Seq, limit: usize) -> Result<Vec<Arc<Record>>, StoreError> {
         self.access.read().await?;
-        self.journal.read(after, limit).await
+        let records = self.journal.read(after, limit).await;
+        // The answer too is on its way for a while, and more may be committed meanwhile.
+        self.access.read().await?;
+        records
     }
 
     async fn locate(&self, partition: TopicPartition, offset: u64) -> Result<Seq, StoreError> {

@@ -299,6 +299,25 @@ fn decided(
             return broken(2, format!("{id} is {word} and holds {held:?}, not {must:?}"));
         }
     }
+    let kinds: &[MovementKind] = match &decision.reservation {
+        Held(_) => &[MovementKind::Reserved],
+        Reservation::Rejected(_) => &[],
+        Released(_) => &[MovementKind::Released],
+        Fulfilled(_) => &[MovementKind::Fulfilled],
+        Returned(_) => &[MovementKind::Fulfilled, MovementKind::Returned],
+    };
+    if let Some(movement) = decision.movements().iter().find(|movement| !kinds.contains(&movement.kind)) {
+        let (word, kind) = (word(&decision.reservation), movement.kind);
+        return broken(
+            5,
+            format!(
+                "{id} is {word}, and {} {kind:?} {} of {}",
+                movement.id,
+                movement.quantity(),
+                movement.product
+            ),
+        );
+    }
     let had_stock = matches!(last, Some(Held(_) | Fulfilled(_)));
     for (kind, must) in [
         (MovementKind::Fulfilled, matches!(decision.reservation, Fulfilled(_))),

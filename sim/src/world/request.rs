@@ -197,7 +197,12 @@ fn told_of_order(body: Bytes, placed_by: Option<u64>) -> Called {
         let was = oracle.version(id, version);
         let is = was.map(|(status, stock)| (Some(u64::from(status.code())), Some(stock.as_str())));
         if is != Some(told) {
-            return broken(3, format!("a client was told that version {version} of order {id} is {told:?}, and it is {is:?}"));
+            return broken(
+                3,
+                format!(
+                    "a client was told that version {version} of order {id} is {told:?}, and it is {is:?}"
+                ),
+            );
         }
         match placed_by.map(|step| (step, oracle.placed_by(step))) {
             None | Some((_, 1)) => Ok(()),
