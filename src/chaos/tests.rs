@@ -1,0 +1,1 @@
+//! Histories that are made up: the verdict has to find what is wrong with them.
