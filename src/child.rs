@@ -17,8 +17,9 @@ use tokio::time::timeout;
 /// What a child may still need from the environment it was started in. Everything else is left out, so that what it does
 /// depends on its command line alone.
 const INHERITED: [&str; 5] = ["PATH", "HOME", "TMPDIR", "RUST_BACKTRACE", "LLVM_PROFILE_FILE"];
-/// Added to the arguments: the child ends when its standard input is closed.
-const EXIT_WITH_STDIN: &str = "--exit-with-stdin";
+/// The argument of a system and of a service that makes it end when its standard input is closed, which [`Child`] does at the
+/// latest when its parent ends.
+pub(crate) const EXIT_WITH_STDIN: &str = "--exit-with-stdin";
 
 /// Which service listens where.
 pub(crate) type Addresses = Vec<(String, SocketAddr)>;
@@ -72,7 +73,6 @@ impl Program {
         let log = log.with_context(|| format!("opening {}", self.log.display()))?;
         let mut process = Command::new(&self.executable)
             .args(&self.args)
-            .arg(EXIT_WITH_STDIN)
             .env_clear()
             .envs(inherited())
             .envs(self.variables.iter().map(|(name, value)| (name, value)))

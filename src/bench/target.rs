@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tempfile::TempDir;
 
-use crate::child::{Addresses, Child, Program};
+use crate::child::{Addresses, Child, EXIT_WITH_STDIN, Program};
 use crate::client::Endpoint;
 
 /// How long a system may take to start.
@@ -135,7 +135,7 @@ impl Launcher {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
-        let mut flags = Vec::new();
+        let mut flags = vec![EXIT_WITH_STDIN];
         if paused {
             flags.push("--pause-consumers");
         }

@@ -58,13 +58,13 @@ pub struct ChaosArgs {
 
     /// MongoDB (a replica set), in databases of its own; there are two instances of each service then. Not set: SQLite, and
     /// one of each.
-    #[arg(
-        long,
-        value_name = "URI",
-        requires = "kafka_brokers",
-        help_heading = "The system that is started"
-    )]
+    #[arg(long, value_name = "URI", requires = "kafka_brokers", help_heading = "The system that is started")]
     pub mongodb_uri: Option<String>,
+
+    /// Put a proxy before MongoDB too, which delays and cuts its connections. The URI has to name one host, the primary, without
+    /// TLS.
+    #[arg(long, help_heading = "Faults")]
+    pub cut_mongodb: bool,
 
     /// Folder to make the run's folder in: databases, logs, and what clients were told. A RAM disk flatters whatever is
     /// durable.
@@ -129,7 +129,10 @@ impl ChaosArgs {
 
     pub(crate) fn ground(&self) -> Ground {
         if self.cluster {
-            return Ground::KafkaAndMongo { brokers: CLUSTER_KAFKA.to_owned(), uri: CLUSTER_MONGODB.to_owned() };
+            return Ground::KafkaAndMongo {
+                brokers: CLUSTER_KAFKA.to_owned(),
+                uri: CLUSTER_MONGODB.to_owned(),
+            };
         }
         match (self.kafka_brokers.clone(), self.mongodb_uri.clone()) {
             (None, _) => Ground::Embedded,

@@ -77,7 +77,8 @@ impl Conductor<'_> {
 
     fn is_enough(&self, started: Instant) -> bool {
         let Until { time, kills } = self.until;
-        time.is_some_and(|time| started.elapsed() >= time) || kills.is_some_and(|kills| self.faults.kills >= kills)
+        time.is_some_and(|time| started.elapsed() >= time)
+            || kills.is_some_and(|kills| self.faults.kills >= kills)
     }
 
     fn show(&self, started: Instant) {

@@ -201,7 +201,9 @@ impl Customer {
                 self.remember(&view);
                 self.promised("read", &call, view);
             }
-            404 => self.told.find(Kind::AcknowledgedLost.finding(format!("order {id} is not found any more"))),
+            404 => {
+                self.told.find(Kind::AcknowledgedLost.finding(format!("order {id} is not found any more")))
+            }
             _ => self.wrong(&call, &reply),
         }
     }
@@ -221,9 +223,13 @@ impl Customer {
         if !done && (reply.status, reply.code()) != (409, "STOCK_HELD") {
             return self.wrong(&call, &reply);
         }
-        self.told.promise(&format!("{delta:+} of {}: {done}", product.text), call.key.as_deref(), |promises| {
-            promises.adjusted.insert(reason, Adjusted { product: product.id, delta, done });
-        });
+        self.told.promise(
+            &format!("{delta:+} of {}: {done}", product.text),
+            call.key.as_deref(),
+            |promises| {
+                promises.adjusted.insert(reason, Adjusted { product: product.id, delta, done });
+            },
+        );
         self.keep(call, &reply);
     }
 
@@ -238,9 +244,13 @@ impl Customer {
         match (reply.status, reply.code()) {
             (200, _) if reply.body["data"]["reservedQuantity"] == quantity => {
                 self.holds.push((name.clone(), product.id, quantity));
-                self.told.promise(&format!("reserved {quantity} of {} for {name}", product.text), None, |p| {
-                    p.held.insert((name, product.id), HttpHold { quantity, released: false });
-                });
+                self.told.promise(
+                    &format!("reserved {quantity} of {} for {name}", product.text),
+                    None,
+                    |p| {
+                        p.held.insert((name, product.id), HttpHold { quantity, released: false });
+                    },
+                );
             }
             (409, "INSUFFICIENT_STOCK") => self.told.so_far().counts.refused += 1,
             _ => self.wrong(&call, &reply),
@@ -317,14 +327,7 @@ impl Customer {
         format!("{}-{}", self.name, self.sent)
     }
 
-    fn call(
-        &self,
-        service: Service,
-        method: Method,
-        path: String,
-        key: Option<String>,
-        body: Bytes,
-    ) -> Call {
+    fn call(&self, service: Service, method: Method, path: String, key: Option<String>, body: Bytes) -> Call {
         Call { service, method, path, key, body }
     }
 

@@ -62,6 +62,7 @@ pub(super) async fn run(
         executable,
         folder: folder.path().to_owned(),
         ground: args.ground(),
+        cut_mongodb: args.cut_mongodb,
         name: format!("chaos-{}-{seed}", std::process::id()),
         worker_threads: args.runtime.worker_threads(),
     };
@@ -189,7 +190,8 @@ impl Load {
         let give_up = CancellationToken::new();
         let mut reader = Reader { http: &mut http, deadline, give_up: &give_up };
         let world = reader.read(&self.shop).await.context("reading what is there")?;
-        while Instant::now() < deadline && !self.followers.iter().all(|follower| knows_all(follower, &world)) {
+        while Instant::now() < deadline && !self.followers.iter().all(|follower| knows_all(follower, &world))
+        {
             sleep(LOOK_EVERY).await;
         }
         Ok(world)

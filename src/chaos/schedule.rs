@@ -125,6 +125,8 @@ mod tests {
             matches!(fault, Fault::StopServer { .. } | Fault::Kill { target: Target::All, .. })
         };
         assert!(!alone.iter().any(|(_, fault)| wrong(fault)));
-        assert!(all.iter().any(|(pause, _)| pause.is_zero()) && all.iter().any(|(pause, _)| !pause.is_zero()));
+        assert!(
+            all.iter().any(|(pause, _)| pause.is_zero()) && all.iter().any(|(pause, _)| !pause.is_zero())
+        );
     }
 }

@@ -58,7 +58,12 @@ impl Shop {
             let reply = Self::until_answered(http, &call).await.context("making a product")?;
             ensure!(reply.status == 201, "making a product: {}", reply.name());
             let made: ProductView = serde_json::from_value(reply.body["data"]["product"].clone())?;
-            products.push(Stocked { id: made.id, text: made.id.to_string(), name, initial: i64::from(stock) });
+            products.push(Stocked {
+                id: made.id,
+                text: made.id.to_string(),
+                name,
+                initial: i64::from(stock),
+            });
         }
         Ok(Self { products: Arc::new(products) })
     }

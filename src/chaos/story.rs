@@ -86,7 +86,9 @@ impl Story {
         if let Some(bit) = EVENTS.iter().position(|event| *event == message.event) {
             match OrderView::of(&message.order) {
                 Some(order) => self.told(&order, 1 << bit, message),
-                None => self.find(Kind::OutsideContract, format!("a live message without its order: {message:?}")),
+                None => {
+                    self.find(Kind::OutsideContract, format!("a live message without its order: {message:?}"))
+                }
             }
         } else if let Ok(product) = ProductView::deserialize(&message.product) {
             let newest = self.products.entry(product.id).or_default();
@@ -100,9 +102,11 @@ impl Story {
     }
 
     fn stamped(&mut self, stamp: &str, message: &Message) {
-        let place = stamp.rsplit_once('/').and_then(|(place, offset)| Some((place, offset.parse::<u64>().ok()?)));
+        let place =
+            stamp.rsplit_once('/').and_then(|(place, offset)| Some((place, offset.parse::<u64>().ok()?)));
         let Some((place, offset)) = place else {
-            return self.find(Kind::OutsideContract, format!("a live message without its record: {message:?}"));
+            return self
+                .find(Kind::OutsideContract, format!("a live message without its record: {message:?}"));
         };
         let last = self.offsets.insert(place.to_owned(), offset);
         if last.is_some_and(|last| offset <= last) {
@@ -124,7 +128,8 @@ impl Story {
             if last.events & event != 0 || event == CREATED {
                 self.find(Kind::LiveRepeated, format!("order {id}: {name} of version {version} once more"));
             }
-            let both = Chapter { events: last.events | event, deleted: last.deleted | message.deleted, ..chapter };
+            let both =
+                Chapter { events: last.events | event, deleted: last.deleted | message.deleted, ..chapter };
             self.orders.insert(id, both);
         } else if version < last.version {
             self.orders.insert(id, last);
@@ -142,13 +147,14 @@ impl Story {
     /// No more events of this version come: those that belong together have to be there.
     fn closed(&mut self, id: OrderId, chapter: Chapter) {
         let Chapter { version, status, events, .. } = chapter;
-        let also = match status {
+        let ending = match status {
             OrderStatus::Cancelled => CANCELLED,
             OrderStatus::Delivered => COMPLETED,
             _ => return,
         };
-        if events & STATUS_CHANGED != 0 && events & also == 0 {
-            let what = format!("order {id}: version {version} became {} without its event", status.label());
+        if (events & STATUS_CHANGED != 0) != (events & ending != 0) {
+            let what =
+                format!("order {id}: one of two events that it is {} in version {version}", status.label());
             self.find(Kind::LiveMissed, what);
         }
     }
@@ -176,16 +182,24 @@ impl Story {
             match orders.get(&id) {
                 Some(order) if last.version == order.version => {}
                 Some(order) => {
-                    let what = format!("order {id}: version {} was the last, and it is {}", last.version, order.version);
+                    let what = format!(
+                        "order {id}: version {} was the last, and it is {}",
+                        last.version, order.version
+                    );
                     self.find(Kind::LiveMissed, what);
                 }
                 None if deleted(id) && last.deleted => {}
-                None if deleted(id) => self.find(Kind::LiveMissed, format!("order {id}: that it was deleted")),
-                None => self.find(Kind::AcknowledgedLost, format!("order {id} was told live and is not there")),
+                None if deleted(id) => {
+                    self.find(Kind::LiveMissed, format!("order {id}: that it was deleted"))
+                }
+                None => {
+                    self.find(Kind::AcknowledgedLost, format!("order {id} was told live and is not there"))
+                }
             }
             self.orders.insert(id, last);
         }
-        for order in orders.values().filter(|order| !self.orders.contains_key(&order.id)).collect::<Vec<_>>() {
+        for order in orders.values().filter(|order| !self.orders.contains_key(&order.id)).collect::<Vec<_>>()
+        {
             self.find(Kind::LiveMissed, format!("order {}: everything", order.id));
         }
         for product in products.iter().filter(|product| !self.knows_product(product)).collect::<Vec<_>>() {

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::args::Ground;
 use super::finding::{Finding, Kind};
 use super::proxy::{Lie, Proxy, Weather};
-use crate::child::{Child, Program, inherited};
+use crate::child::{Child, EXIT_WITH_STDIN, Program, inherited};
 use crate::dice::Dice;
 
 /// A process may take this long to start: a server that it needs may be stopped at that moment.
@@ -20,6 +20,10 @@ pub(crate) const START: Duration = Duration::from_secs(60);
 const END: Duration = Duration::from_secs(30);
 /// Instances of each service, where there can be several.
 const INSTANCES: usize = 2;
+/// Some ten requests, or as many live messages.
+const LATEST_CUT: u64 = 20_000;
+/// A driver keeps its connections, and sends more through each.
+const LATEST_CUT_OF_MONGODB: u64 = 300_000;
 /// Lines of a log that are shown.
 const LAST_WORDS: usize = 8;
 
@@ -48,6 +52,8 @@ pub(crate) struct Plan {
     /// Databases and logs are here.
     pub(crate) folder: PathBuf,
     pub(crate) ground: Ground,
+    /// Whether the services find MongoDB behind a proxy.
+    pub(crate) cut_mongodb: bool,
     /// Before the names of topics, groups and databases on servers: no other run has it.
     pub(crate) name: String,
     pub(crate) worker_threads: usize,
@@ -60,6 +66,7 @@ pub(crate) struct System {
     instances: Vec<Instance>,
     orders: Proxy,
     products: Proxy,
+    mongodb: Option<Proxy>,
 }
 
 #[derive(Debug)]
@@ -109,7 +116,7 @@ impl Plan {
     fn instance(&self, label: &str, args: &[&str], services: Vec<(Service, usize)>) -> Instance {
         let program = Program {
             executable: self.executable.clone(),
-            args: args.iter().map(|&arg| arg.to_owned()).collect(),
+            args: args.iter().chain(&[EXIT_WITH_STDIN]).map(|&arg| arg.to_owned()).collect(),
             folder: self.folder.clone(),
             log: self.folder.join(format!("{label}.log")),
             variables: self.variables(),
@@ -142,11 +149,23 @@ impl System {
     ///
     /// # Errors
     /// If one does not start.
-    pub(crate) async fn start(plan: Plan, dice: &mut Dice, lie: Option<Lie>) -> anyhow::Result<Self> {
+    pub(crate) async fn start(mut plan: Plan, dice: &mut Dice, lie: Option<Lie>) -> anyhow::Result<Self> {
+        let orders = Proxy::start(INSTANCES, dice.split(), LATEST_CUT, lie).await?;
+        let products = Proxy::start(INSTANCES, dice.split(), LATEST_CUT, lie).await?;
+        let mongodb = match &mut plan.ground {
+            Ground::KafkaAndMongo { uri, .. } if plan.cut_mongodb => {
+                let proxy = Proxy::start(1, dice.split(), LATEST_CUT_OF_MONGODB, None).await?;
+                let (host, behind) = behind(uri, proxy.addr())?;
+                let found =
+                    tokio::net::lookup_host(&host).await.with_context(|| format!("finding {host}"))?;
+                proxy.lead_to(0, found.into_iter().next());
+                *uri = behind;
+                Some(proxy)
+            }
+            _ => None,
+        };
         let instances = plan.instances();
-        let orders = Proxy::start(INSTANCES, dice.split(), lie).await?;
-        let products = Proxy::start(INSTANCES, dice.split(), lie).await?;
-        let mut system = Self { plan, instances, orders, products };
+        let mut system = Self { plan, instances, orders, products, mongodb };
         for number in 0..system.count() {
             system.launch(number).await?;
         }
@@ -159,8 +178,8 @@ impl System {
     }
 
     /// The proxies, in a fixed order.
-    pub(crate) fn proxies(&self) -> [&Proxy; 2] {
-        [&self.orders, &self.products]
+    pub(crate) fn proxies(&self) -> Vec<&Proxy> {
+        [&self.orders, &self.products].into_iter().chain(&self.mongodb).collect()
     }
 
     /// Where clients find the orders and the products service.
@@ -294,7 +313,10 @@ impl System {
 
     /// The last that each process has said, without what it tells of every order.
     pub(crate) fn last_words(&self) -> Vec<(PathBuf, Vec<String>)> {
-        self.instances.iter().map(|instance| (instance.program.log.clone(), last(&instance.program.log))).collect()
+        self.instances
+            .iter()
+            .map(|instance| (instance.program.log.clone(), last(&instance.program.log)))
+            .collect()
     }
 
     fn proxy(&self, service: Service) -> &Proxy {
@@ -311,6 +333,27 @@ impl System {
     }
 }
 
+/// The one host of a connection string, and the string that leads to it by way of `proxy`.
+fn behind(uri: &str, proxy: SocketAddr) -> anyhow::Result<(String, String)> {
+    const EXPECTED: &str =
+        "--cut-mongodb takes a MongoDB of one host, named as mongodb://HOST:PORT/, without TLS";
+    let rest = uri.strip_prefix("mongodb://").context(EXPECTED)?;
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (user, host) = authority.rsplit_once('@').map_or(("", authority), |(user, host)| (user, host));
+    let (database, options) = path.split_once('?').unwrap_or((path, ""));
+    let encrypted = ["tls=true", "ssl=true"].iter().any(|option| options.contains(option));
+    anyhow::ensure!(!host.is_empty() && !host.contains(',') && !encrypted, EXPECTED);
+    let kept = |option: &&str| {
+        !option.is_empty() && !option.starts_with("replicaSet=") && !option.starts_with("directConnection=")
+    };
+    // The set would say where else its members are.
+    let options: Vec<&str> =
+        options.split('&').filter(kept).chain(std::iter::once("directConnection=true")).collect();
+    let user = if user.is_empty() { String::new() } else { format!("{user}@") };
+    let host = if host.contains(':') { host.to_owned() } else { format!("{host}:27017") };
+    Ok((host, format!("mongodb://{user}{proxy}/{database}?{}", options.join("&"))))
+}
+
 /// Sends a signal; nothing if there is no such process.
 pub(crate) fn send(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
@@ -323,4 +366,26 @@ fn last(log: &Path) -> Vec<String> {
     let told = |line: &&str| ![r#""target":"step""#, "/health/ready"].iter().any(|mark| line.contains(mark));
     let lines: Vec<&str> = text.lines().filter(told).collect();
     lines[lines.len().saturating_sub(LAST_WORDS)..].iter().map(|line| (*line).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_of_one_host_can_be_reached_through_a_proxy() {
+        let proxy = "127.0.0.1:5".parse().unwrap();
+        let found = |uri| behind(uri, proxy).ok();
+        let pair = |host: &str, uri: &str| Some((host.to_owned(), uri.to_owned()));
+        let direct = "mongodb://127.0.0.1:5/?directConnection=true";
+        assert_eq!(found("mongodb://a:1/?replicaSet=rs0"), pair("a:1", direct));
+        assert_eq!(found("mongodb://a"), pair("a:27017", direct));
+        assert_eq!(
+            found("mongodb://u:p%40@a:1/db?w=majority&directConnection=false"),
+            pair("a:1", "mongodb://u:p%40@127.0.0.1:5/db?w=majority&directConnection=true")
+        );
+        for wrong in ["mongodb://a,b/", "mongodb+srv://a/", "mongodb:///", "mongodb://a/?tls=true"] {
+            assert_eq!(found(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -44,10 +44,13 @@ fn orders(told: &Promises, world: &World, found: &mut Vec<Finding>) {
     }
     for (key, ids) in by_key.into_iter().filter(|(_, ids)| ids.len() > 1) {
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        found.push(Kind::DoubleEffects.finding(format!("the request with key {key} made {}", ids.join(" and "))));
+        found.push(
+            Kind::DoubleEffects.finding(format!("the request with key {key} made {}", ids.join(" and "))),
+        );
     }
     for order in world.orders.values().filter(|order| !order.rests()) {
-        let what = format!("order {} is {}, and its stock {}", order.id, order.status.label(), order.stock_status);
+        let what =
+            format!("order {} is {}, and its stock {}", order.id, order.status.label(), order.stock_status);
         found.push(Kind::Undecided.finding(what));
     }
 }
@@ -67,7 +70,9 @@ fn corrections(told: &Promises, world: &World, found: &mut Vec<Finding>) {
         match (asked.done, movements.len()) {
             (true, 0) => found.push(Kind::AcknowledgedLost.finding(format!("{what} is not in the ledger"))),
             (true, 1) if movements.iter().filter(fits).count() == 1 => {}
-            (true, 1) => found.push(Kind::AcknowledgedLost.finding(format!("{what} is another in the ledger"))),
+            (true, 1) => {
+                found.push(Kind::AcknowledgedLost.finding(format!("{what} is another in the ledger")))
+            }
             (false, 0) => {}
             (false, _) => found.push(Kind::DoubleEffects.finding(format!("{what} was refused, and done"))),
             (true, times) => {
@@ -93,7 +98,9 @@ fn holds(told: &Promises, world: &World, found: &mut Vec<Finding>) {
         match (known.released, there.as_slice()) {
             (true, []) => {}
             (false, [quantity]) if *quantity == known.quantity => {}
-            (true, _) => found.push(Kind::AcknowledgedLost.finding(format!("{what} was released, and is held"))),
+            (true, _) => {
+                found.push(Kind::AcknowledgedLost.finding(format!("{what} was released, and is held")))
+            }
             (false, []) => found.push(Kind::AcknowledgedLost.finding(format!("{what} is not held any more"))),
             (false, held) => found.push(Kind::DoubleEffects.finding(format!("{what} is held as {held:?}"))),
         }
@@ -133,8 +140,12 @@ fn stock(product: &Stocked, told: &Promises, world: &World, found: &mut Vec<Find
         let orders = world.orders.values().filter(|order| order.stock_status == status);
         orders.filter_map(|order: &OrderView| order.demand().get(&id).copied()).sum()
     };
-    let corrected: i64 =
-        told.adjusted.values().filter(|asked| asked.done && asked.product == id).map(|asked| asked.delta).sum();
+    let corrected: i64 = told
+        .adjusted
+        .values()
+        .filter(|asked| asked.done && asked.product == id)
+        .map(|asked| asked.delta)
+        .sum();
     let over_http: i64 = told
         .held
         .iter()

@@ -49,7 +49,9 @@ impl Reader<'_> {
             let path = format!("/api/v1/products/{}", product.text);
             let found = self.get(Service::Products, path.clone()).await?;
             world.products.push(serde_json::from_value(found["data"]["product"].clone())?);
-            world.movements.extend(self.all(Service::Products, &format!("{path}/movements"), "movements").await?);
+            world
+                .movements
+                .extend(self.all(Service::Products, &format!("{path}/movements"), "movements").await?);
             world.holds.extend(self.all(Service::Products, &format!("{path}/holds"), "holds").await?);
         }
         Ok(world)

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use crate::dice::Dice;
 
-/// A cut comes after at most so many bytes: some twenty requests, or as many live messages.
-const LATEST_CUT: u64 = 30_000;
 /// Some connections are cut in their first request or answer.
 const EARLY_CUT: u64 = 1_500;
 /// The longest delay of each piece of data, in milliseconds.
@@ -30,12 +28,12 @@ pub(super) struct Fate {
 }
 
 impl Fate {
-    /// Half of all connections are cut some time, and every fourth is slow.
-    pub(super) fn draw(dice: &mut Dice) -> Self {
+    /// Two of three connections are cut some time, at the latest at byte `latest_cut`, and every fourth is slow.
+    pub(super) fn draw(dice: &mut Dice, latest_cut: u64) -> Self {
         let direction = if dice.percent(40) { Direction::Up } else { Direction::Down };
-        let latest = if dice.percent(30) { EARLY_CUT } else { LATEST_CUT };
+        let latest = if dice.percent(30) { EARLY_CUT } else { latest_cut };
         let at = dice.roll(latest);
-        let cut = dice.percent(50).then_some((direction, at));
+        let cut = dice.percent(67).then_some((direction, at));
         let lag = if dice.percent(25) { dice.millis(LAG) } else { Duration::ZERO };
         Self { cut, lag }
     }
@@ -54,7 +52,7 @@ mod tests {
     fn fates_are_of_all_kinds_and_come_again_with_their_seed() {
         let draw = |seed| {
             let mut dice = Dice::seeded(seed);
-            (0..200).map(|_| Fate::draw(&mut dice)).collect::<Vec<_>>()
+            (0..200).map(|_| Fate::draw(&mut dice, 20_000)).collect::<Vec<_>>()
         };
         let fates = draw(3);
         assert_eq!(fates, draw(3));

@@ -20,8 +20,8 @@ use tokio::task::JoinSet;
 use crate::dice::Dice;
 
 use fate::{Direction, Fate};
-pub use lie::Lie;
 use lie::Liar;
+pub use lie::Lie;
 
 const CHUNK: usize = 16 * 1024;
 
@@ -63,6 +63,7 @@ struct Shared {
     /// Where each instance of the service listens now; `None` while it does not.
     upstreams: Mutex<Vec<Option<SocketAddr>>>,
     dice: Mutex<Dice>,
+    latest_cut: u64,
     liar: Option<Liar>,
     connections: AtomicU64,
     cut: AtomicU64,
@@ -78,16 +79,23 @@ enum End {
 }
 
 impl Proxy {
-    /// Listens on a free port of this machine; there are `instances` of the service behind it, none of which is there yet.
+    /// Listens on a free port of this machine; there are `instances` of the service behind it, none of which is there yet. A
+    /// connection whose fate it is to be cut is so at byte `latest_cut` at the latest.
     ///
     /// # Errors
     /// If there is no port.
-    pub(crate) async fn start(instances: usize, dice: Dice, lie: Option<Lie>) -> io::Result<Self> {
+    pub(crate) async fn start(
+        instances: usize,
+        dice: Dice,
+        latest_cut: u64,
+        lie: Option<Lie>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared {
             upstreams: Mutex::new(vec![None; instances]),
             dice: Mutex::new(dice),
+            latest_cut,
             liar: lie.map(Liar::new),
             connections: AtomicU64::new(0),
             cut: AtomicU64::new(0),
@@ -153,7 +161,10 @@ async fn serve(shared: Arc<Shared>, mut client: TcpStream, mut weather: watch::R
     let (fate, upstream) = {
         let mut dice = shared.dice.lock();
         let there: Vec<SocketAddr> = shared.upstreams.lock().iter().flatten().copied().collect();
-        (if rough { Fate::draw(&mut dice) } else { Fate::default() }, dice.pick(&there).copied())
+        (
+            if rough { Fate::draw(&mut dice, shared.latest_cut) } else { Fate::default() },
+            dice.pick(&there).copied(),
+        )
     };
     // Nobody there, as far as this proxy can tell: closed without a word, as a dying process does it.
     let Some(upstream) = upstream else { return };
@@ -165,7 +176,8 @@ async fn serve(shared: Arc<Shared>, mut client: TcpStream, mut weather: watch::R
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
         let seen = weather.clone();
-        let pipe = |direction| Pipe { shared: &shared, weather: seen.clone(), fate, direction, passed: 0, upstream };
+        let pipe =
+            |direction| Pipe { shared: &shared, weather: seen.clone(), fate, direction, passed: 0, upstream };
         tokio::select! {
             end = pipe(Direction::Up).pass(from_client, to_server) => end,
             end = pipe(Direction::Down).pass(from_server, to_client) => end,
