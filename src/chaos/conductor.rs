@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use rustix::process::Signal;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +38,8 @@ pub(crate) struct Conductor<'a> {
     pub(crate) stop: &'a CancellationToken,
     pub(crate) bar: &'a ProgressBar,
     pub(crate) faults: Faults,
+    /// What ends slow and hung stretches.
+    pub(crate) weather: JoinSet<()>,
 }
 
 /// Somebody else's process that stands still, and goes on whatever happens to this one's plans.
@@ -66,6 +69,7 @@ impl Conductor<'_> {
             if self.is_enough(started) || self.stop.run_until_cancelled(sleep(pause)).await.is_none() {
                 break;
             }
+            while self.weather.try_join_next().is_some() {}
             self.happen(fault).await?;
             for finding in self.system.revive().await? {
                 self.told.find(finding);
@@ -123,15 +127,16 @@ impl Conductor<'_> {
             }
             Fault::Slow { proxy, most, time } => {
                 self.faults.slow += 1;
-                self.system.proxies()[proxy].change(|weather| weather.slow = most);
-                self.wait(time).await;
-                self.system.proxies()[proxy].change(|weather| weather.slow = Duration::ZERO);
+                // Not waited for: what comes next happens in this weather.
+                let proxy = self.system.proxies()[proxy];
+                proxy.change(|weather| weather.slow = most);
+                self.weather.spawn(proxy.change_after(time, |weather| weather.slow = Duration::ZERO));
             }
             Fault::Hang { proxy, time } => {
                 self.faults.hung += 1;
-                self.system.proxies()[proxy].change(|weather| weather.hangs = true);
-                self.wait(time).await;
-                self.system.proxies()[proxy].change(|weather| weather.hangs = false);
+                let proxy = self.system.proxies()[proxy];
+                proxy.change(|weather| weather.hangs = true);
+                self.weather.spawn(proxy.change_after(time, |weather| weather.hangs = false));
             }
         }
         Ok(())

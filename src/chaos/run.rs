@@ -84,9 +84,12 @@ pub(super) async fn run(
         stop,
         bar: &bar,
         faults: Faults::default(),
+        weather: JoinSet::new(),
     };
     let conducted = conductor.conduct(schedule).await;
     let faults = conductor.faults;
+    // Nothing changes the weather after this.
+    drop(conductor);
     let seconds = started.elapsed().as_secs_f64();
     system.weather(false);
     let silence = load.told.longest_silence();

@@ -124,6 +124,19 @@ impl Proxy {
         self.weather.send_modify(change);
     }
 
+    /// Changes the weather after `time`.
+    pub(crate) fn change_after<F: FnOnce(&mut Weather) + Send + 'static>(
+        &self,
+        time: Duration,
+        change: F,
+    ) -> impl Future<Output = ()> + Send + use<F> {
+        let weather = self.weather.clone();
+        async move {
+            tokio::time::sleep(time).await;
+            weather.send_modify(change);
+        }
+    }
+
     /// What has happened so far.
     pub(crate) fn counts(&self) -> Counts {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
