@@ -6,6 +6,8 @@ use crate::dice::Dice;
 
 /// Between two faults, in milliseconds.
 const PAUSE: u64 = 700;
+/// The same where the partitions of a killed process are left alone until the broker misses it, which takes ten seconds.
+const PAUSE_OF_SEVERAL: u64 = 4_000;
 /// How long a process stays away, in milliseconds.
 const DOWN: u64 = 300;
 /// How soon a process that has just been started is killed again, in milliseconds: while it opens its databases, mostly.
@@ -67,8 +69,9 @@ impl Iterator for Schedule {
 
     fn next(&mut self) -> Option<Self::Item> {
         let Self { dice, processes, proxies, servers } = self;
+        let longest = if *processes > 1 { PAUSE_OF_SEVERAL } else { PAUSE };
         // Every fifth at once, so that it meets what the last one has left.
-        let pause = if dice.percent(20) { Duration::ZERO } else { dice.millis(PAUSE) };
+        let pause = if dice.percent(20) { Duration::ZERO } else { dice.millis(longest) };
         let target = dice.index(*processes);
         let proxy = dice.index(*proxies);
         let fault = match dice.roll(100) {
