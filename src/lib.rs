@@ -8,4 +8,5 @@ pub mod cli;
 pub mod client;
 pub mod commands;
 pub mod dice;
+mod interrupt;
 mod table;

@@ -31,14 +31,11 @@ use std::hash::{BuildHasher, Hasher};
 use std::io::Write;
 use std::path::PathBuf;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::interrupt::{INTERRUPTED, or_interrupted};
 pub use args::ChaosArgs;
 pub use proxy::Lie;
-
-/// As a shell reports a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
 
 /// Runs it and writes its report to `out`. `executable` is `holdfast` itself, for the processes that are started.
 ///
@@ -54,20 +51,9 @@ pub async fn run(args: ChaosArgs, executable: PathBuf, out: &mut (dyn Write + Se
         out.flush()?;
     }
     let stop = CancellationToken::new();
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut running = Box::pin(run::run(&args, seed, executable, &stop));
-    let report = loop {
-        tokio::select! {
-            report = &mut running => break report?,
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        if stop.is_cancelled() {
-            return Ok(INTERRUPTED);
-        }
-        stop.cancel();
-    };
+    let running = Box::pin(run::run(&args, seed, executable, &stop));
+    let Some(report) = or_interrupted(&stop, running).await? else { return Ok(INTERRUPTED) };
+    let report = report?;
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &report)?;
         writeln!(out)?;
