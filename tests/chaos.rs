@@ -121,10 +121,10 @@ fn invariant_3_nothing_is_lost_repeated_or_oversold_on_kafka_and_mongodb() {
 /// A verdict that could not fail would be worth nothing.
 #[test]
 fn an_order_that_is_placed_twice_is_found() {
-    run(&mut chaos(&["--kills", "2", "--plant", "repeat"])).has("doubleEffects");
+    run(&mut chaos(&["--kills", "6", "--plant", "repeat"])).has("doubleEffects");
 }
 
 #[test]
 fn a_correction_that_is_not_the_one_that_was_answered_is_found() {
-    run(&mut chaos(&["--kills", "2", "--plant", "alter"])).has("acknowledgedLost");
+    run(&mut chaos(&["--kills", "6", "--plant", "alter"])).has("acknowledgedLost");
 }

@@ -18,7 +18,7 @@ const REASON: &[u8] = b"\"reason\":\"";
 /// A service may take this long to answer what was sent twice.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// So many requests in a hundred.
-const OFTEN: u64 = 5;
+const OFTEN: u64 = 30;
 
 /// What it does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
