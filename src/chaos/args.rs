@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn it_ends_after_a_minute_or_as_it_is_told() {
         let until = |args: &[&str]| parse(args).unwrap().until();
-        let minutes = |count| Some(Duration::from_secs(60 * count));
+        let minutes = |count: u64| Some(Duration::from_secs(60 * count));
         assert_eq!(until(&[]), Until { time: minutes(1), kills: None });
         assert_eq!(until(&["--kills", "5"]), Until { time: None, kills: Some(5) });
         assert_eq!(until(&["--kills", "5", "--minutes", "3"]), Until { time: minutes(3), kills: Some(5) });
