@@ -84,7 +84,7 @@ async fn hear(mut socket: WebSocketStream<MaybeTlsStream<TcpStream>>, heard: &Mu
             heard.story.findings.push(Kind::OutsideContract.finding(format!("a live message: {text}")));
             continue;
         };
-        if std::mem::take(&mut first) && resumes != message.resumes() {
+        if std::mem::take(&mut first) && !message.greets(resumes) {
             let what = format!("a client that went on was greeted with {text}");
             heard.story.findings.push(Kind::LiveMissed.finding(what));
         }

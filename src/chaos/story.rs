@@ -65,9 +65,13 @@ impl Message {
         serde_json::from_str(text).ok()
     }
 
-    /// Whether it is the greeting of a connection that goes on where another one was.
-    pub(crate) fn resumes(&self) -> bool {
-        self.event == "ready" && self.resumed
+    /// Whether it may be the first of a connection; `resumes`: of one that goes on where another one was.
+    pub(crate) fn greets(&self, resumes: bool) -> bool {
+        match self.event.as_str() {
+            "ready" => self.resumed == resumes,
+            // The service ends before it has said anything else.
+            event => event == "server:shutdown",
+        }
     }
 }
 

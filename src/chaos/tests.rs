@@ -271,6 +271,10 @@ fn a_missed_and_a_repeated_live_event_are_found() {
     let mut turned = whole.to_vec();
     turned.swap(0, 1);
     assert!(heard(&turned).contains(&Kind::LiveRepeated));
+    let greeting = |text: &str| Message::read(text).unwrap();
+    assert!(greeting(r#"{"event":"ready","seq":"~p","resumed":true}"#).greets(true));
+    assert!(!greeting(r#"{"event":"ready","seq":"~p","resumed":false}"#).greets(true));
+    assert!(greeting(r#"{"event":"server:shutdown"}"#).greets(true));
     let reload = Message::read(r#"{"event":"reload","seq":"~p","reason":"too_far_behind"}"#).unwrap();
     assert_eq!(heard(&[&whole[..], &[reload]].concat()), [Kind::LiveMissed]);
 }
