@@ -42,11 +42,19 @@ pub(crate) struct Customer {
     stop: CancellationToken,
     /// What is not answered then stays so.
     give_up: CancellationToken,
-    orders: Vec<(OrderId, OrderStatus)>,
+    orders: Vec<Known>,
     holds: Vec<(String, ProductId, u32)>,
     /// Requests with a key, and what they were answered.
     done: Vec<(Call, Bytes)>,
     sent: u64,
+}
+
+/// An order of its own, as it was last told.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    id: OrderId,
+    status: OrderStatus,
+    version: u64,
 }
 
 /// What all clients share.
@@ -86,6 +94,7 @@ impl Customer {
             81..87 => self.reserve().await,
             87..92 => self.release().await,
             92..94 => self.delete().await,
+            94..97 => self.edit().await,
             _ => self.again().await,
         }
     }
@@ -121,7 +130,7 @@ impl Customer {
     }
 
     async fn advance(&mut self) {
-        let Some((id, status)) = self.any_order() else { return self.place().await };
+        let Some(Known { id, status, .. }) = self.any_order() else { return self.place().await };
         let to = match status {
             OrderStatus::Pending => OrderStatus::Processing,
             OrderStatus::Processing => OrderStatus::Shipped,
@@ -133,7 +142,7 @@ impl Customer {
     }
 
     async fn cancel(&mut self) {
-        let Some((id, _)) = self.any_order() else { return self.place().await };
+        let Some(Known { id, .. }) = self.any_order() else { return self.place().await };
         let (path, body) = if self.dice.percent(50) {
             (format!("{ORDERS}/{id}/cancel"), json!({"reason": "chaos"}))
         } else {
@@ -154,7 +163,7 @@ impl Customer {
                 self.promised("changed", &call, view);
                 self.keep(call, &reply);
             }
-            422 if allowed.contains(&reply.code()) => {
+            412 | 422 if allowed.contains(&reply.code()) => {
                 self.told.so_far().counts.refused += 1;
                 // Not as it was thought to be: rejected, perhaps.
                 self.read(id).await;
@@ -164,14 +173,14 @@ impl Customer {
     }
 
     async fn delete(&mut self) {
-        let Some((id, _)) = self.any_order() else { return self.place().await };
+        let Some(Known { id, .. }) = self.any_order() else { return self.place().await };
         let key = self.next_key();
         let path = format!("{ORDERS}/{id}");
         let call = self.call(Service::Orders, Method::DELETE, path, Some(key), Bytes::new());
         let Some(reply) = self.deliver(&call).await else { return };
         match (reply.status, reply.code()) {
             (200, _) => {
-                self.orders.retain(|(has, _)| *has != id);
+                self.orders.retain(|order| order.id != id);
                 self.told.promise(&format!("deleted {id}"), call.key.as_deref(), |promises| {
                     if let Some(order) = promises.orders.get_mut(&id) {
                         order.deleted = true;
@@ -184,9 +193,16 @@ impl Customer {
         }
     }
 
+    /// Its own edit that was not answered must not be what refuses it when it is sent again.
+    async fn edit(&mut self) {
+        let Some(Known { id, version, .. }) = self.any_order() else { return self.place().await };
+        let body = json!({"metadata": {"edit": self.sent}, "version": version});
+        self.change(id, Method::PUT, format!("{ORDERS}/{id}"), body, &["VERSION_CONFLICT"]).await;
+    }
+
     async fn look(&mut self) {
         match self.any_order() {
-            Some((id, _)) => self.read(id).await,
+            Some(order) => self.read(order.id).await,
             None => self.place().await,
         }
     }
@@ -356,15 +372,15 @@ impl Customer {
         self.told.find(Kind::OutsideContract.finding(what));
     }
 
-    fn any_order(&mut self) -> Option<(OrderId, OrderStatus)> {
+    fn any_order(&mut self) -> Option<Known> {
         self.dice.pick(&self.orders).copied()
     }
 
     /// Goes on with an order, unless it is at its end.
     fn remember(&mut self, view: &OrderView) {
-        self.orders.retain(|(id, _)| *id != view.id);
+        self.orders.retain(|order| order.id != view.id);
         if !matches!(view.status, OrderStatus::Delivered | OrderStatus::Cancelled) || self.dice.percent(20) {
-            self.orders.push((view.id, view.status));
+            self.orders.push(Known { id: view.id, status: view.status, version: view.version });
         }
         if self.orders.len() > KEPT {
             self.orders.remove(0);
