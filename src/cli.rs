@@ -7,6 +7,7 @@ pub use holdfast_service::config::RuntimeArgs;
 
 use crate::audit::AuditArgs;
 use crate::bench::BenchArgs;
+use crate::chaos::ChaosArgs;
 use crate::commands::api_docs::ApiDocsArgs;
 use crate::commands::dlq::DlqArgs;
 use crate::commands::groups::GroupsArgs;
@@ -26,6 +27,20 @@ Examples:
   holdfast bench --ceiling --json > bench.json    for programs
 
 Ends with 0 if every order was accepted and decided, with 1 if not, with 130 after Ctrl-C (and prints what there is).";
+
+const CHAOS_EXAMPLES: &str = "\
+Examples:
+  holdfast chaos                                  one minute on a fresh system in a temporary folder
+  holdfast chaos --minutes 60                     longer
+  holdfast chaos --kills 200 --seed 4711          the choices of an earlier run
+  holdfast chaos --cluster                        two instances of each service on Kafka :9092 and MongoDB :27017
+  holdfast chaos --kafka-brokers localhost:9092 --mongodb-uri mongodb://localhost:27017/?directConnection=true
+                                                  on these servers; topics, groups and databases named chaos-… stay there
+  holdfast chaos --json > chaos.json              for programs
+
+docs/testing.md says what it proves and how to read what it finds.
+Ends with 0 if nothing was lost, repeated or oversold and the audit is clean, with 1 and
+what was found if not, with 130 after Ctrl-C (and says what there is).";
 
 const DLQ_EXAMPLES: &str = "\
 Examples:
@@ -128,6 +143,9 @@ pub enum Command {
     /// Measure how many orders a second are accepted and decided, and how long each takes.
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(Box<BenchArgs>),
+    /// Kill, stop and cut off real processes under load, and prove that nothing is lost, repeated or oversold.
+    #[command(after_help = CHAOS_EXAMPLES)]
+    Chaos(Box<ChaosArgs>),
     /// The bare server that `bench --ceiling` compares with.
     #[command(hide = true)]
     BenchCeiling(RuntimeArgs),
@@ -148,6 +166,7 @@ impl Cli {
             Some(Command::ApiDocs(args)) => &args.runtime,
             Some(Command::Sim(args)) => &args.runtime,
             Some(Command::Bench(args)) => &args.runtime,
+            Some(Command::Chaos(args)) => &args.runtime,
             Some(Command::BenchCeiling(runtime)) => runtime,
         }
     }

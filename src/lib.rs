@@ -2,7 +2,11 @@
 
 pub mod audit;
 pub mod bench;
+pub mod chaos;
+mod child;
 pub mod cli;
 pub mod client;
 pub mod commands;
+pub mod dice;
+mod interrupt;
 mod table;

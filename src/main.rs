@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use holdfast::cli::{Cli, Command};
-use holdfast::{audit, bench, commands};
+use holdfast::{audit, bench, chaos, commands};
 use holdfast_service::config::load_env_file;
 
 #[global_allocator]
@@ -59,6 +59,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Bench(args)) => {
             let executable = std::env::current_exe().context("finding the program's own file")?;
             Ok(ExitCode::from(Box::pin(bench::run(*args, executable, &mut std::io::stdout())).await?))
+        }
+        Some(Command::Chaos(args)) => {
+            let executable = std::env::current_exe().context("finding the program's own file")?;
+            Ok(ExitCode::from(Box::pin(chaos::run(*args, executable, &mut std::io::stdout())).await?))
         }
         Some(Command::BenchCeiling(_)) => {
             commands::ceiling::run().await?;

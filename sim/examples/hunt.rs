@@ -2,10 +2,10 @@
 //! longer to build. `hunt FROM TO STEPS [trace]`; ends with 1 if something broke.
 
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 
 use holdfast_sim::plan::Plan;
 use holdfast_sim::{Search, run};
+use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
     let mut numbers = std::env::args().skip(1).map_while(|text| text.parse::<u64>().ok());
@@ -13,7 +13,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let search = Search { seeds: from..=to, steps, threads: 2 };
-    let found = search.run(&AtomicBool::new(false), &|| {});
+    let found = search.run(&CancellationToken::new(), &|| {});
     let mut out = String::new();
     if std::env::args().any(|text| text == "trace") {
         out = run(&Plan::of(from, steps), true).lines.join("\n");

@@ -2,10 +2,11 @@
 
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use crate::oracle::Violation;
 use crate::plan::Plan;
@@ -34,14 +35,14 @@ pub struct Found {
 }
 
 impl Search {
-    /// Runs the seeds, in order, until something is found or `stop` is set. `progress` is called after each.
-    pub fn run(&self, stop: &AtomicBool, progress: &(dyn Fn() + Sync)) -> Found {
+    /// Runs the seeds, in order, until something is found or `stop` is cancelled. `progress` is called after each.
+    pub fn run(&self, stop: &CancellationToken, progress: &(dyn Fn() + Sync)) -> Found {
         let next = AtomicU64::new(*self.seeds.start());
         let found = Mutex::new(Found::default());
         thread::scope(|scope| {
             for _ in 0..self.threads.max(1) {
                 scope.spawn(|| {
-                    while !stop.load(Ordering::Relaxed) && found.lock().failure.is_none() {
+                    while !stop.is_cancelled() && found.lock().failure.is_none() {
                         let seed = next.fetch_add(1, Ordering::Relaxed);
                         if seed > *self.seeds.end() {
                             return;

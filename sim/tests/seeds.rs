@@ -2,16 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::atomic::AtomicBool;
 
 use holdfast_sim::plan::{Deployment, Plan};
 use holdfast_sim::{Search, run};
+use tokio_util::sync::CancellationToken;
 
 /// `.ci/run` has a thousand in the release build; these are here so that `cargo test` has some.
 #[test]
 fn the_first_seeds_break_nothing() {
     let search = Search { seeds: 1..=60, steps: 300, threads: 2 };
-    let found = search.run(&AtomicBool::new(false), &|| {});
+    let found = search.run(&CancellationToken::new(), &|| {});
     assert!(
         found.failure.is_none(),
         "{:?}",

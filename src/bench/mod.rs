@@ -27,14 +27,12 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::interrupt::{INTERRUPTED, or_interrupted};
 use args::Subject;
 pub use args::{BenchArgs, Only};
 use measure::Measurement;
 use report::{Machine, Report, Settings};
 use target::{Cluster, Launcher};
-
-/// As a shell reports a program that Ctrl-C ended.
-pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Runs the bench and writes its report to `out`. `executable` is `holdfast` itself, for the systems that are started.
 ///
@@ -49,20 +47,9 @@ pub async fn run(args: BenchArgs, executable: PathBuf, out: &mut (dyn Write + Se
         return Box::pin(run_stages(&args, executable, out)).await;
     }
     let stop = CancellationToken::new();
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut measuring = Box::pin(measure_all(&args, executable, &stop));
-    let report = loop {
-        tokio::select! {
-            report = &mut measuring => break report?,
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        if stop.is_cancelled() {
-            return Ok(INTERRUPTED);
-        }
-        stop.cancel();
-    };
+    let measuring = Box::pin(measure_all(&args, executable, &stop));
+    let Some(report) = or_interrupted(&stop, measuring).await? else { return Ok(INTERRUPTED) };
+    let report = report?;
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &report)?;
         writeln!(out)?;

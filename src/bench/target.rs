@@ -1,28 +1,17 @@
 //! What is measured: a running system, or one that is started for it and is always stopped again.
 
-use std::ffi::OsStr;
-use std::fs::File;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
-use serde::Deserialize;
+use anyhow::Context;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
 
+use crate::child::{Addresses, Child, EXIT_WITH_STDIN, Program};
 use crate::client::Endpoint;
 
 /// How long a system may take to start.
 const START: Duration = Duration::from_secs(30);
-/// What a child may still need from the environment it was started in. Everything else is left out, so that a
-/// measurement depends on its command line alone.
-const INHERITED: [&str; 5] = ["PATH", "HOME", "TMPDIR", "RUST_BACKTRACE", "LLVM_PROFILE_FILE"];
 
 /// A system to send orders to.
 #[derive(Debug)]
@@ -37,10 +26,6 @@ pub(crate) struct System {
 #[derive(Debug)]
 struct Started {
     child: Child,
-    pid: u32,
-    /// The child ends when this is closed: even a bench that was killed itself leaves no process behind.
-    _stdin: ChildStdin,
-    _drain: JoinSet<()>,
     _folder: TempDir,
 }
 
@@ -84,14 +69,6 @@ impl Cluster {
     }
 }
 
-/// One line that a child prints.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
-#[serde(tag = "event", rename_all = "lowercase")]
-enum Notice {
-    Listening { service: String, addr: SocketAddr },
-    Ready,
-}
-
 impl System {
     /// A system that is already running.
     pub(crate) fn running(orders: Endpoint, products: Endpoint) -> Self {
@@ -110,14 +87,14 @@ impl System {
 
     /// The ids of its processes, if it was started here.
     pub(crate) fn pids(&self) -> Vec<u32> {
-        self.children.iter().map(|started| started.pid).collect()
+        self.children.iter().map(|started| started.child.pid()).collect()
     }
 
     /// Ends a system that was started here, and waits until it is gone.
     pub(crate) async fn stop(self) {
         for mut started in self.children {
-            // It has nothing to lose: its data goes with its folder. An error means it has already ended.
-            let _ = started.child.kill().await;
+            // It has nothing to lose: its data goes with its folder.
+            started.child.kill().await;
         }
     }
 }
@@ -158,7 +135,7 @@ impl Launcher {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
-        let mut flags = vec!["--exit-with-stdin"];
+        let mut flags = vec![EXIT_WITH_STDIN];
         if paused {
             flags.push("--pause-consumers");
         }
@@ -185,93 +162,27 @@ impl Launcher {
         variables: &[(String, String)],
     ) -> anyhow::Result<(Started, Addresses)> {
         let folder = self.temporary_folder()?;
-        let errors = folder.path().join("stderr.log");
-        let inherited =
-            std::env::vars_os().filter(|(name, _)| INHERITED.iter().any(|kept| name == OsStr::new(kept)));
-        let mut child = Command::new(&self.executable)
-            .args(args)
-            .env_clear()
-            .envs(inherited)
-            .env("WORKER_THREADS", self.worker_threads.to_string())
-            .env("DATA_DIR", folder.path().join("data"))
-            .envs(variables.iter().map(|(name, value)| (name, value)))
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            // Its own folder, so that no .env file is found; its own group, so that Ctrl-C reaches only the bench.
-            .current_dir(folder.path())
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(File::create(&errors)?)
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("starting {}", self.executable.display()))?;
-        let (Some(pid), Some(stdin), Some(stdout)) = (child.id(), child.stdin.take(), child.stdout.take())
-        else {
-            bail!("the system ended at once");
+        let own = [
+            ("WORKER_THREADS", self.worker_threads.to_string()),
+            ("DATA_DIR", folder.path().join("data").display().to_string()),
+        ];
+        let own = own.map(|(name, value)| (name.to_owned(), value));
+        let program = Program {
+            executable: self.executable.clone(),
+            args: args.iter().map(|&arg| arg.to_owned()).collect(),
+            log: folder.path().join("stderr.log"),
+            folder: folder.path().to_owned(),
+            variables: own.iter().chain(variables).chain(&self.variables).cloned().collect(),
         };
-        let mut lines = BufReader::new(stdout).lines();
-        let addresses = match timeout_at(Instant::now() + START, ready(&mut lines)).await {
-            Ok(Ok(addresses)) => addresses,
-            Ok(Err(error)) => return Err(error.context(last_words(&errors))),
-            Err(_) => {
-                return Err(anyhow!("not ready after {} s", START.as_secs()).context(last_words(&errors)));
-            }
-        };
-        let mut drain = JoinSet::new();
-        // Read to the end: a full pipe would stop it.
-        drain.spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let started = Started { child, pid, _stdin: stdin, _drain: drain, _folder: folder };
-        Ok((started, addresses))
-    }
-}
-
-/// Which service listens where.
-type Addresses = Vec<(String, SocketAddr)>;
-
-async fn ready(lines: &mut Lines<BufReader<ChildStdout>>) -> anyhow::Result<Addresses> {
-    let mut addresses = Vec::new();
-    while let Some(line) = lines.next_line().await? {
-        match notice(&line) {
-            Some(Notice::Listening { service, addr }) => addresses.push((service, addr)),
-            Some(Notice::Ready) => return Ok(addresses),
-            None => {}
-        }
-    }
-    bail!("it ended before it was ready")
-}
-
-/// `None` for whatever else it prints, such as log lines.
-fn notice(line: &str) -> Option<Notice> {
-    serde_json::from_str(line).ok()
-}
-
-/// The end of what a child that failed wrote to its standard error.
-fn last_words(errors: &Path) -> String {
-    let text = std::fs::read_to_string(errors).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    let last = lines[lines.len().saturating_sub(10)..].join("\n");
-    if last.is_empty() {
-        "the system did not start".to_owned()
-    } else {
-        format!("the system did not start:\n{last}\n")
+        let mut child = program.spawn()?;
+        let addresses = child.ready(START).await?;
+        Ok((Started { child, _folder: folder }, addresses))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn notices_are_told_from_log_lines() {
-        let listening = r#"{"event":"listening","service":"orders","addr":"127.0.0.1:41234"}"#;
-        let expected =
-            Notice::Listening { service: "orders".to_owned(), addr: "127.0.0.1:41234".parse().unwrap() };
-        assert_eq!(notice(listening), Some(expected));
-        assert_eq!(notice(r#"{"event":"ready"}"#), Some(Notice::Ready));
-        for other in ["", "ready", "{}", r#"{"level":"INFO","message":"x"}"#, r#"{"event":"step"}"#] {
-            assert_eq!(notice(other), None, "{other}");
-        }
-    }
 
     #[tokio::test]
     async fn what_does_not_start_is_an_error_that_says_why() {

@@ -2,16 +2,14 @@
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use holdfast_contract::{Currency, Decimal, Money};
 use hyper::{Method, StatusCode, Uri};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::client::Client;
+use crate::client::order::{self, Line};
 
 /// Name of the products that the bench makes, before their number.
 const NAME: &str = "Bench product";
-/// The quick start's price, in cents.
-const PRICE_MINOR: u64 = 2999;
 /// The quick start's quantity.
 const QUANTITY: u32 = 2;
 /// What each product has: more than any run can ask for.
@@ -34,67 +32,19 @@ pub(crate) struct Product {
     pub(crate) name: String,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Order<'a> {
-    user_id: String,
-    items: Vec<Item<'a>>,
-    total_amount: Decimal,
-    shipping_address: Address,
-    payment_method: &'static str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Item<'a> {
-    product_id: &'a str,
-    product_name: &'a str,
-    quantity: u32,
-    price: Decimal,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Address {
-    street: &'static str,
-    city: &'static str,
-    state: &'static str,
-    zip_code: &'static str,
-    country: &'static str,
-}
-
 impl Workload {
     /// The quick start's order with `lines` lines, spread evenly over `products` (at least one).
     pub(crate) fn new(products: &[Product], lines: u32) -> anyhow::Result<Self> {
-        let price = Money::from_minor(PRICE_MINOR, Currency::USD)?;
-        let total = price.times(QUANTITY * lines).context("too many lines")?;
         let lines = lines as usize;
         // A multiple of what spreads evenly: every product is asked for equally often.
         let count = products.len() * BODIES.div_ceil(products.len());
         let body = |number: usize| {
-            let item = |line: usize| {
+            let line = |line: usize| {
                 let product = &products[(number * lines + line) % products.len()];
-                Item {
-                    product_id: &product.id,
-                    product_name: &product.name,
-                    quantity: QUANTITY,
-                    price: price.to_decimal(),
-                }
+                Line { product: &product.id, name: &product.name, quantity: QUANTITY }
             };
-            let order = Order {
-                user_id: format!("bench-user-{}", number + 1),
-                items: (0..lines).map(item).collect(),
-                total_amount: total.to_decimal(),
-                shipping_address: Address {
-                    street: "123 Test St",
-                    city: "Test City",
-                    state: "TS",
-                    zip_code: "12345",
-                    country: "USA",
-                },
-                payment_method: "credit_card",
-            };
-            Ok(Bytes::from(serde_json::to_vec(&order)?))
+            let lines: Vec<Line<'_>> = (0..lines).map(line).collect();
+            order::order(&format!("bench-user-{}", number + 1), &lines)
         };
         Ok(Self {
             path: Uri::from_static("/api/v1/orders"),
@@ -186,11 +136,10 @@ async fn find(client: &mut Client, count: usize, orders: u64) -> anyhow::Result<
 }
 
 async fn create(client: &mut Client, number: usize) -> anyhow::Result<Product> {
-    let price = Money::from_minor(PRICE_MINOR, Currency::USD)?;
     let body = serde_json::json!({
         "name": name(number),
         "description": "Made by holdfast bench.",
-        "price": price.to_decimal(),
+        "price": order::price()?,
         "category": "bench",
         "stock": STOCK,
     });

@@ -1,6 +1,7 @@
 //! A cheap HTTP client. The bench shares the machine with what it measures, so what it costs is taken from the result.
 
 mod endpoint;
+pub(crate) mod order;
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
-use hyper::{Method, Request, StatusCode, Uri};
+use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::net::TcpStream;
@@ -43,6 +44,7 @@ pub(crate) enum ClientError {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -62,6 +64,11 @@ struct Link {
 }
 
 impl Client {
+    /// Will connect at the first call.
+    pub(crate) fn new(endpoint: &Endpoint) -> Self {
+        Self { endpoint: endpoint.clone(), link: None }
+    }
+
     /// Connects.
     pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Self, ClientError> {
         let link = Link::open(endpoint).await?;
@@ -75,19 +82,24 @@ impl Client {
         uri: &Uri,
         body: Bytes,
     ) -> Result<Answer, ClientError> {
-        let mut link = match self.link.take() {
-            Some(link) if !link.sender.is_closed() => link,
-            _ => Link::open(&self.endpoint).await?,
-        };
         let has_body = !body.is_empty();
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = uri.clone();
-        let headers = request.headers_mut();
-        headers.insert(HOST, self.endpoint.host.clone());
         if has_body {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
+        self.send(request).await
+    }
+
+    /// As [`Client::exchange`], with headers of one's own; `Host` is added. The connection of a call that is dropped before
+    /// its answer is closed.
+    pub(crate) async fn send(&mut self, mut request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
+        let mut link = match self.link.take() {
+            Some(link) if !link.sender.is_closed() => link,
+            _ => Link::open(&self.endpoint).await?,
+        };
+        request.headers_mut().insert(HOST, self.endpoint.host.clone());
         let answer = link.exchange(request).await?;
         self.link = Some(link);
         Ok(answer)
@@ -115,7 +127,8 @@ impl Link {
         let mut exchange = pin!(async {
             sender.ready().await?;
             let (head, body) = sender.send_request(request).await?.into_parts();
-            Ok(Answer { status: head.status, body: body.collect().await?.to_bytes() })
+            let body = body.collect().await?.to_bytes();
+            Ok(Answer { status: head.status, headers: head.headers, body })
         });
         poll_fn(|context| {
             if let Poll::Ready(answer) = exchange.as_mut().poll(context) {

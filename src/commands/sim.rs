@@ -5,8 +5,6 @@ use std::io::{self, IsTerminal, Write};
 use std::ops::RangeInclusive;
 use std::process::ExitCode;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,9 +13,10 @@ use holdfast_sim::plan::Plan;
 use holdfast_sim::{Found, Search, Violation, minimise, run};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use crate::bench::INTERRUPTED;
 use crate::cli::RuntimeArgs;
+use crate::interrupt::{INTERRUPTED, or_interrupted};
 
 /// Plans that are tried to make a failing one shorter.
 const BUDGET: usize = 600;
@@ -76,22 +75,14 @@ impl fmt::Display for Seeds {
 /// # Errors
 /// If `out` cannot be written.
 pub async fn simulate(args: SimArgs, out: &mut (dyn Write + Send)) -> anyhow::Result<ExitCode> {
-    let stop = Arc::new(AtomicBool::new(false));
+    let stop = CancellationToken::new();
     let work = {
         let (args, stop) = (args.clone(), stop.clone());
         // A run has a runtime of its own, which cannot be started on a thread of this one.
         tokio::task::spawn_blocking(move || search(&args, &stop))
     };
-    tokio::pin!(work);
-    let found = tokio::select! {
-        found = &mut work => found,
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted.context("waiting for Ctrl-C")?;
-            stop.store(true, Ordering::Relaxed);
-            work.await
-        }
-    };
-    let Report { found, shortest, lines, hash, took } = found.context("the simulation panicked")?;
+    let Some(report) = or_interrupted(&stop, work).await? else { return Ok(ExitCode::from(INTERRUPTED)) };
+    let Report { found, shortest, lines, hash, took } = report.context("the simulation panicked")?;
     for line in &lines {
         writeln!(out, "{line}")?;
     }
@@ -107,7 +98,7 @@ pub async fn simulate(args: SimArgs, out: &mut (dyn Write + Send)) -> anyhow::Re
         _ => false,
     };
     out.flush()?;
-    Ok(match (failed, stop.load(Ordering::Relaxed)) {
+    Ok(match (failed, stop.is_cancelled()) {
         (true, _) => ExitCode::FAILURE,
         (false, true) => ExitCode::from(INTERRUPTED),
         (false, false) => ExitCode::SUCCESS,
@@ -124,7 +115,7 @@ struct Report {
     took: Duration,
 }
 
-fn search(args: &SimArgs, stop: &AtomicBool) -> Report {
+fn search(args: &SimArgs, stop: &CancellationToken) -> Report {
     let seeds = args.seed.map_or_else(|| args.seeds.0.clone(), |seed| seed..=seed);
     let bar = bar(seeds.end() - seeds.start() + 1, "seeds");
     let begun = Instant::now();

@@ -236,12 +236,21 @@ impl Message {
             Self::Notice(notice) => &notice.json,
         }
     }
+
+    /// The position that it brings a client to, if it says one.
+    pub(super) fn position(&self) -> Option<&str> {
+        match self {
+            Self::Frame(frame) => Some(frame.position()),
+            Self::Notice(notice) => notice.position.as_deref(),
+        }
+    }
 }
 
 /// A message that is about the connection, not about a change.
 #[derive(Clone)]
 pub(super) struct Notice {
     event: &'static str,
+    position: Option<Box<str>>,
     json: Box<RawValue>,
 }
 
@@ -281,7 +290,8 @@ impl Notice {
         let seq = position.map(|position| format!("~{position}"));
         let json = to_raw_value(&Fields { event, seq, extra, message, timestamp });
         // Writing plain fields to memory cannot fail.
-        Self { event, json: json.unwrap_or_else(|_| RawValue::NULL.to_owned()) }
+        let json = json.unwrap_or_else(|_| RawValue::NULL.to_owned());
+        Self { event, position: position.map(Into::into), json }
     }
 
     pub(super) fn ready(position: &str, resumed: bool, at: Timestamp) -> Self {

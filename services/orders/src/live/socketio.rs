@@ -177,10 +177,11 @@ async fn serve(hub: &Arc<Hub>, socket: SocketRef) {
     });
     let mut subscription = Subscription::new(seat, ask);
     let drain = hub.lifecycle.drain_token();
+    let mut last = None;
     let serving = async {
         tokio::select! {
             () = gone.cancelled() => End::Gone,
-            end = send_all(&socket, &mut subscription) => end,
+            end = send_all(&socket, &mut subscription, &mut last) => end,
         }
     };
     match drain.run_until_cancelled(serving).await {
@@ -198,14 +199,17 @@ async fn serve(hub: &Arc<Hub>, socket: SocketRef) {
         }
         None => {
             // Only as the last of what waits, so that a client which gets it has everything before it.
-            let notice = Message::Notice(Notice::shutdown(subscription.position(), hub.now()));
+            // Not where the subscription is: what of its last batch found no room in the queue was not given.
+            let position = last.as_ref().and_then(Message::position);
+            let notice = Message::Notice(Notice::shutdown(position, hub.now()));
             let _ = socket.emit(notice.event(), notice.json());
         }
     }
     drop(held);
 }
 
-async fn send_all(socket: &SocketRef, subscription: &mut Subscription) -> End {
+/// Puts everything into the client's queue; `last` is the last that found room.
+async fn send_all(socket: &SocketRef, subscription: &mut Subscription, last: &mut Option<Message>) -> End {
     let hub = subscription.hub().clone();
     let sent = metrics::counter!("live_frames_sent_total", "transport" => "socketio");
     loop {
@@ -222,6 +226,7 @@ async fn send_all(socket: &SocketRef, subscription: &mut Subscription) -> End {
                 return end;
             }
             sent.increment(1);
+            *last = Some(message);
         }
     }
 }

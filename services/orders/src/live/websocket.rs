@@ -76,12 +76,15 @@ async fn serve(mut socket: WebSocket, seat: Seat, ask: Ask) {
     let hub = seat.hub().clone();
     let mut subscription = Subscription::new(seat, ask);
     let drain = hub.lifecycle.drain_token();
-    let served = drain.run_until_cancelled(exchange(&mut socket, &mut subscription)).await;
+    let mut last = None;
+    let served = drain.run_until_cancelled(exchange(&mut socket, &mut subscription, &mut last)).await;
     match served.unwrap_or(End::Shutdown) {
         End::Gone => {}
         End::Slow => metrics::counter!("live_slow_clients_total").increment(1),
         End::Shutdown => {
-            let notice = Message::Notice(Notice::shutdown(subscription.position(), hub.now()));
+            // Not where the subscription is: a client that takes little has not been given all of the last batch.
+            let position = last.as_ref().and_then(Message::position);
+            let notice = Message::Notice(Notice::shutdown(position, hub.now()));
             let said = tokio::time::timeout(CLOSING, socket.send(text(notice.json()))).await;
             if let Ok(Ok(())) = said {
                 close(socket, close_code::AWAY, "server shutting down").await;
@@ -91,8 +94,12 @@ async fn serve(mut socket: WebSocket, seat: Seat, ask: Ask) {
 }
 
 /// Sends and receives until one of the two ends it. May be dropped at any await: what it gave to the socket by then is
-/// whole messages.
-async fn exchange(socket: &mut WebSocket, subscription: &mut Subscription) -> End {
+/// whole messages, up to `last`.
+async fn exchange(
+    socket: &mut WebSocket,
+    subscription: &mut Subscription,
+    last: &mut Option<Message>,
+) -> End {
     let config = subscription.hub().config.clone();
     let sent = metrics::counter!("live_frames_sent_total", "transport" => "websocket");
     let mut ping = tokio::time::interval_at(Instant::now() + config.ping_every, config.ping_every);
@@ -118,6 +125,7 @@ async fn exchange(socket: &mut WebSocket, subscription: &mut Subscription) -> En
                     if let Err(end) = in_time(config.slow_after, socket.feed(text(message.json()))).await {
                         return end;
                     }
+                    *last = Some(message.clone());
                 }
                 if let Err(end) = in_time(config.slow_after, socket.flush()).await {
                     return end;

@@ -84,52 +84,78 @@ impl UseCases {
         request: ChangeRequest<'_>,
         render: impl Fn(Outcome<'_>) -> Vec<u8>,
     ) -> Result<Answer, ChangeError> {
-        let ChangeRequest { id, command, expected, asked } = request;
         for _ in 0..ATTEMPTS {
             // Before anything is decided: what the first request did may make the second one look impossible.
-            if let Some(once) = &asked.once
-                && let Some(first) = self.replay(once).await?
-            {
-                return Ok(first?);
+            if let Some(first) = self.first_answer(request.asked).await? {
+                return Ok(first);
             }
-            let before = self.get(id).await?.ok_or(ChangeError::NotFound)?;
-            if !asked.caller.may_act_for(before.user_id.as_str()) {
-                return Err(ChangeError::NotFound);
-            }
-            if let Some(expected) = expected.filter(|&e| e != before.version) {
-                return Err(ChangeError::VersionConflict { expected, current: before.version });
-            }
-            let at = self.clock.now();
-            let mut commit = Commit::default();
-            let (after, view) = match domain::decide(&before, command.clone(), at)? {
-                Decision::Noop => (before.clone(), view::render(&before)),
-                Decision::Changed(changed) => {
-                    let change = Change::update(&before, changed, asked.cause(), asked.traceparent.clone());
-                    let now = (change.order().clone(), change.view());
-                    commit.changes.push(change);
-                    now
-                }
-            };
-            let body = Bytes::from(render(Outcome { before: &before, after: &after, view: &view }));
-            commit.idempotency = asked.once.as_ref().map(|once| once.record(200, body.clone(), at));
-            if commit.changes.is_empty() && commit.idempotency.is_none() {
-                return Ok(Answer { status: 200, body, replayed: false });
-            }
-            match self.store.commit(commit).await {
-                Ok(_) => {
-                    self.told(&before, &after);
-                    return Ok(Answer { status: 200, body, replayed: false });
-                }
-                Err(CommitError::VersionConflict(_)) => self.counted.conflicts.increment(1),
-                // The next turn finds its answer.
-                Err(CommitError::IdempotencyTaken) => {}
-                Err(CommitError::Store(error)) => return Err(error.into()),
-                Err(error @ (CommitError::AlreadyExists(_) | CommitError::ParkedGone)) => {
-                    return Err(StoreError::Inconsistent(error.to_string()).into());
-                }
+            match self.attempt(&request, &render).await {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => {}
+                Err(error @ ChangeError::Store(_)) => return Err(error),
+                // The first request may have been committed after the look at its key, and be the reason: its connection
+                // broke, say, and its commit was still on the way. Its answer is there with its effect.
+                Err(refusal) => return self.first_answer(request.asked).await?.ok_or(refusal),
             }
         }
         Err(ChangeError::Contended)
+    }
+
+    /// The answer of the first request with the same key, if there was one.
+    async fn first_answer(&self, asked: &Asked) -> Result<Option<Answer>, ChangeError> {
+        match &asked.once {
+            Some(once) => Ok(self.replay(once).await?.transpose()?),
+            None => Ok(None),
+        }
+    }
+
+    /// Decides on the newest state. `None`: somebody else was faster.
+    async fn attempt(
+        &self,
+        request: &ChangeRequest<'_>,
+        render: &impl Fn(Outcome<'_>) -> Vec<u8>,
+    ) -> Result<Option<Answer>, ChangeError> {
+        let ChangeRequest { id, command, expected, asked } = request;
+        let before = self.get(*id).await?.ok_or(ChangeError::NotFound)?;
+        if !asked.caller.may_act_for(before.user_id.as_str()) {
+            return Err(ChangeError::NotFound);
+        }
+        if let Some(expected) = expected.filter(|&e| e != before.version) {
+            return Err(ChangeError::VersionConflict { expected, current: before.version });
+        }
+        let at = self.clock.now();
+        let mut commit = Commit::default();
+        let (after, view) = match domain::decide(&before, command.clone(), at)? {
+            Decision::Noop => (before.clone(), view::render(&before)),
+            Decision::Changed(changed) => {
+                let change = Change::update(&before, changed, asked.cause(), asked.traceparent.clone());
+                let now = (change.order().clone(), change.view());
+                commit.changes.push(change);
+                now
+            }
+        };
+        let body = Bytes::from(render(Outcome { before: &before, after: &after, view: &view }));
+        commit.idempotency = asked.once.as_ref().map(|once| once.record(200, body.clone(), at));
+        let answer = Answer { status: 200, body, replayed: false };
+        if commit.changes.is_empty() && commit.idempotency.is_none() {
+            return Ok(Some(answer));
+        }
+        match self.store.commit(commit).await {
+            Ok(_) => {
+                self.told(&before, &after);
+                Ok(Some(answer))
+            }
+            Err(CommitError::VersionConflict(_)) => {
+                self.counted.conflicts.increment(1);
+                Ok(None)
+            }
+            // The next turn finds its answer.
+            Err(CommitError::IdempotencyTaken) => Ok(None),
+            Err(CommitError::Store(error)) => Err(error.into()),
+            Err(error @ (CommitError::AlreadyExists(_) | CommitError::ParkedGone)) => {
+                Err(StoreError::Inconsistent(error.to_string()).into())
+            }
+        }
     }
 
     fn told(&self, before: &Order, after: &Arc<Order>) {

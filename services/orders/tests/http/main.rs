@@ -9,6 +9,7 @@ mod changes;
 mod idempotency;
 mod lists;
 mod operator;
+mod overlap;
 mod recovery;
 mod status;
 mod support;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use holdfast_orders::live::LiveConfig;
 use holdfast_service::test_support::TestClient;
+use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -72,6 +73,33 @@ async fn shutdown_does_not_wait_for_clients_that_do_not_read() {
     world.lifecycle.shutdown();
     let report = patient(world.lifecycle.wait()).await;
     assert!(report.is_clean(), "{report}");
+}
+
+/// What of a batch was not given to it is not said to have been: it would be missed by a client that goes on there.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_goodbye_to_a_client_that_is_behind_says_what_it_was_given() {
+    let config = LiveConfig { slow_after: PATIENCE, ..LiveConfig::default() };
+    let world = World::start(config).await;
+    let mut slow = world.connect_ready("").await;
+    for _ in 0..CHANGES / 4 {
+        world.change_orders(&[1, 2, 1, 3], SIZE).await;
+    }
+    world.lifecycle.shutdown();
+    let position = |message: &Value| {
+        message["seq"].as_str().unwrap().split_once('~').map(|(_, position)| position.to_owned())
+    };
+    let mut given = None;
+    let mut count = 0;
+    let goodbye = loop {
+        let message = slow.message().await;
+        if message["event"] == "server:shutdown" {
+            break message;
+        }
+        given = position(&message);
+        count += 1;
+    };
+    assert!(count < CHANGES, "it was not behind");
+    assert_eq!(position(&goodbye), given, "after {count} messages");
 }
 
 #[tokio::test(flavor = "multi_thread")]
