@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, oneshot};
 
-use super::checkpoint::Checkpoints;
+use super::checkpoint::{CHECKPOINT_PAGES, Checkpoints};
 use super::journal::{self, Appender};
 use super::schema::{self, Migrations};
 use super::tail::Tail;
@@ -36,6 +36,11 @@ pub struct Options {
     pub queue: usize,
     /// Bytes of the newest records to keep in memory for consumers.
     pub tail_bytes: usize,
+    /// Pages of 4 KiB in the write-ahead log from which on it is folded into the database.
+    pub checkpoint_pages: u32,
+    /// SQLite's name of the VFS that the files are reached through; `None`: the operating system's. Tests put a disk that
+    /// fails there.
+    pub vfs: Option<String>,
 }
 
 impl Options {
@@ -49,6 +54,8 @@ impl Options {
             readers: 3,
             queue: 4_096,
             tail_bytes: 2 << 20,
+            checkpoint_pages: CHECKPOINT_PAGES,
+            vfs: None,
         }
     }
 }
@@ -83,8 +90,9 @@ impl Database {
             std::fs::create_dir_all(folder).map_err(|e| unavailable(folder, &e))?;
         }
         let lock = lock(path)?;
+        let vfs = options.vfs.as_deref();
         let mut connection =
-            connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+            connect(path, vfs, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         // FULL: a commit is on the disk before it is answered.
         connection.execute_batch(
             "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 134217728; PRAGMA cache_size = -16000;
@@ -99,10 +107,10 @@ impl Database {
         let (incarnation, partitions) = journal::identity(&connection, options.partitions)?;
         let appender = Appender::load(&connection, partitions)?;
         let tail = Arc::new(Tail::new(appender.newest(), options.tail_bytes));
-        let readers = (0..options.readers.max(1)).map(|_| reader(path)).collect::<Result<Vec<_>, _>>()?;
+        let readers = (0..options.readers.max(1)).map(|_| reader(path, vfs)).collect::<Result<Vec<_>, _>>()?;
         let (sender, queue) = flume::bounded(options.queue);
-        let checkpoints =
-            Checkpoints::start(&mut connection, connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?;
+        let helper = connect(path, vfs, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let checkpoints = Checkpoints::start(&mut connection, helper, options.checkpoint_pages)?;
         // The writer keeps the lock: nobody else may open the file while it can still write.
         let writer = Writer { _lock: lock, checkpoints, connection, appender, tail: tail.clone(), queue };
         let thread = std::thread::Builder::new()
@@ -206,7 +214,7 @@ impl Database {
 /// # Errors
 /// If `from` cannot be read or `to` exists.
 pub fn snapshot(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let source = connect(from, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let source = connect(from, None, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     source.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
     Ok(())
 }
@@ -257,17 +265,20 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+fn connect(path: &Path, vfs: Option<&str>, flags: OpenFlags) -> Result<Connection, StoreError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+    let connection = match vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs)?,
+        None => Connection::open_with_flags(path, flags)?,
+    };
     connection.set_prepared_statement_cache_capacity(128);
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     Ok(connection)
 }
 
-fn reader(path: &Path) -> Result<Connection, StoreError> {
+fn reader(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
     // Read-only by pragma: a read-only connection could not recover the write-ahead log.
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let connection = connect(path, vfs, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4000;")?;
     Ok(connection)
 }

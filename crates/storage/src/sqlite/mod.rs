@@ -12,6 +12,7 @@ mod schema;
 mod tail;
 mod writer;
 
+pub use checkpoint::CHECKPOINT_PAGES;
 pub use database::{Database, Options, snapshot};
 pub use inbox::{count_attempts, remove_parked};
 pub use outbox::JournalOutbox;
