@@ -17,9 +17,19 @@ mod world;
 
 use holdfast_faultfs::Fault;
 
+use faults::{Recorded, Trouble};
+
 /// Threads that a test looks at crashes and faults on.
 const THREADS: usize = 2;
 const SEED: u64 = 7;
+/// Of the reads, one in so many fails: they are many, and change nothing.
+const READS_APART: u64 = 7;
+
+/// How many points are tried: all, or fewer while a test is written.
+#[allow(clippy::disallowed_methods, reason = "chosen by whoever runs the test")]
+fn limit(points: u64) -> u64 {
+    std::env::var("HOLDFAST_TEST_POINTS").ok().and_then(|n| n.parse().ok()).unwrap_or(points).min(points)
+}
 
 /// Runs a future on a runtime of its own.
 fn blocking<T>(future: impl Future<Output = T>) -> T {
@@ -44,9 +54,27 @@ fn invariant_3_power_lost_at_every_write_loses_nothing_acknowledged() {
 /// Invariants 3 and 6 when a write, a flush, a truncation or a deletion fails, at every point.
 #[test]
 fn invariant_6_an_io_error_at_every_write_leaves_nothing_half_done() {
-    let (points, _) = faults::counted(SEED);
-    faults::for_each(points, |at| {
-        faults::run(SEED, &format!("I/O error at point {at}"), |disk| disk.plan(faults::plan(at, Fault::Refused)));
-    });
-    println!("{points} points");
+    let recorded = Recorded::new(SEED);
+    let last = limit(recorded.points);
+    let seen = faults::for_each(last, |at| recorded.run(Trouble::At(at, Fault::Refused)));
+    println!("{last} I/O errors, of which somebody was told of {seen}");
+}
+
+/// The same when half of a write arrives, and when the disk is full for a while: in turn.
+#[test]
+fn invariant_6_short_writes_and_a_full_disk_leave_nothing_half_done() {
+    let recorded = Recorded::new(SEED);
+    let last = limit(recorded.points);
+    let fault = |at: u64| if at.is_multiple_of(2) { Fault::Short } else { Fault::Full };
+    let seen = faults::for_each(last, |at| recorded.run(Trouble::At(at, fault(at))));
+    println!("{last} short writes and full disks, of which somebody was told of {seen}");
+}
+
+/// The same when a read fails.
+#[test]
+fn invariant_6_a_read_that_fails_is_never_an_answer() {
+    let recorded = Recorded::new(SEED);
+    let last = limit(recorded.reads);
+    let seen = faults::for_each(last / READS_APART, |n| recorded.run(Trouble::Read(n * READS_APART)));
+    println!("{} reads, of which somebody was told of {seen}", last / READS_APART);
 }

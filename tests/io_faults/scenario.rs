@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_contract::Topic;
-use holdfast_service::ManualClock;
+use holdfast_contract::{Timestamp, Topic};
+use holdfast_service::{Clock as _, ManualClock};
 use holdfast_service::test_support::TestResponse;
 use holdfast_storage::StoreError;
 use parking_lot::Mutex;
@@ -52,7 +52,40 @@ pub(crate) struct Scenario<'f> {
     pub(crate) refused: u64,
 }
 
+/// Where a scenario stands, so that another one can go on from there.
+#[derive(Clone)]
+pub(crate) struct Mark {
+    at: Timestamp,
+    book: Arc<Book>,
+    dice: Dice,
+    next: VecDeque<Step>,
+    numbered: u64,
+    done: usize,
+}
+
 impl<'f> Scenario<'f> {
+    /// Between two operations.
+    pub(crate) fn mark(&self) -> Mark {
+        let Self { clock, dice, next, numbered, done, .. } = self;
+        Mark {
+            at: clock.now(),
+            book: self.book(),
+            dice: dice.clone(),
+            next: next.clone(),
+            numbered: *numbered,
+            done: *done,
+        }
+    }
+
+    /// Goes on where another one was, over a copy of its files.
+    pub(crate) fn resume(mark: Mark, folder: &'f Path, vfs: &'f str) -> Self {
+        let Mark { at, book, dice, next, numbered, done } = mark;
+        let this = Self { dice, next, numbered, done, ..Self::new(0, folder, Some(vfs)) };
+        this.clock.set(at);
+        *this.book.lock() = book;
+        this
+    }
+
     pub(crate) fn new(seed: u64, folder: &'f Path, vfs: Option<&'f str>) -> Self {
         Self {
             folder,

@@ -118,6 +118,11 @@ impl Disk {
         Self { name, state }
     }
 
+    /// What is in the named files now.
+    pub fn image(&self) -> Image {
+        power::after(&self.state.lock().files, Loss::Nothing)
+    }
+
     /// What to open connections with.
     pub fn vfs(&self) -> &str {
         &self.name
