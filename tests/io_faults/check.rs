@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use holdfast::audit::{self, AuditArgs};
-use rusqlite::Connection;
+use holdfast_storage::sqlite::connect;
 use serde_json::Value;
 
 use crate::book::Book;
@@ -75,8 +75,10 @@ fn compare_orders(book: &Book, orders: &[Value]) {
             .iter()
             .map(|i| (i["productId"].as_str().unwrap(), i["quantity"].as_i64().unwrap()))
             .collect();
-        let wanted: Vec<(&str, i64)> =
-            book.wanted[user].iter().map(|(p, quantity)| (book.products[*p].id.as_str(), *quantity)).collect();
+        let wanted: Vec<(&str, i64)> = book.wanted[user]
+            .iter()
+            .map(|(p, quantity)| (book.products[*p].id.as_str(), *quantity))
+            .collect();
         assert_eq!(items, wanted, "another order: {order}");
         let decided = match order["status"].as_u64() {
             Some(1 | 2) => &["reserved"][..],
@@ -99,7 +101,8 @@ async fn compare_stock(book: &Book, orders: &[Value], world: &World) {
                 .map(|(_, quantity)| quantity)
                 .sum()
         };
-        let held: i64 = book.holds.iter().filter(|((_, p), _)| *p == number).map(|(_, quantity)| quantity).sum();
+        let held: i64 =
+            book.holds.iter().filter(|((_, p), _)| *p == number).map(|(_, quantity)| quantity).sum();
         let shown = world.products.get(&format!("/api/v1/products/{}", product.id)).send().await;
         assert_eq!(shown.status, 200, "created and lost: {}", product.id);
         let shown = &shown.json["data"]["product"];
@@ -127,7 +130,7 @@ async fn clean(folder: &Path) {
     let (clean, said) = audited(folder).await.unwrap();
     assert!(clean, "{said}");
     for file in [ORDERS_DB, PRODUCTS_DB] {
-        let connection = Connection::open(folder.join(file)).unwrap();
+        let connection = connect(&folder.join(file)).unwrap();
         let said: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(said, "ok", "{file}");
     }

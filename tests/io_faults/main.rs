@@ -8,8 +8,10 @@
 
 mod book;
 mod check;
+mod corruption;
 mod crash;
 mod faults;
+mod running;
 mod scenario;
 #[path = "../support/mod.rs"]
 mod support;
@@ -17,11 +19,14 @@ mod world;
 
 use holdfast_faultfs::Fault;
 
+use corruption::{End, Files};
 use faults::{Recorded, Trouble};
 
 /// Threads that a test looks at crashes and faults on.
 const THREADS: usize = 2;
 const SEED: u64 = 7;
+/// Places that are damaged.
+const DAMAGES: usize = 210;
 /// Of the reads, one in so many fails: they are many, and change nothing.
 const READS_APART: u64 = 7;
 
@@ -77,4 +82,31 @@ fn invariant_6_a_read_that_fails_is_never_an_answer() {
     let last = limit(recorded.reads);
     let seen = faults::for_each(last / READS_APART, |n| recorded.run(Trouble::Read(n * READS_APART)));
     println!("{} reads, of which somebody was told of {seen}", last / READS_APART);
+}
+
+/// Damage to a database is reported, or nobody is told anything else than the truth.
+#[test]
+fn a_damaged_database_is_never_served_silently() {
+    let files = Files::new(SEED, End::Stopped);
+    files.an_address_that_turns_is_reported();
+    let (reported, harmless) = files.hurt_databases(SEED, DAMAGES);
+    println!("{reported} damages of databases were reported, {harmless} hit nothing that is read");
+    assert!(reported > DAMAGES / 2);
+}
+
+/// The same for a write-ahead log that is found after a crash, up to its last commit: damage there cannot be told from
+/// what a loss of power leaves.
+#[test]
+fn a_damaged_log_is_never_taken_for_a_shorter_one() {
+    let files = Files::new(SEED, End::Killed);
+    let (reported, harmless) = files.hurt_logs(SEED, DAMAGES);
+    println!("{reported} damages of logs were reported, {harmless} changed nothing");
+    assert!(reported > DAMAGES / 2);
+}
+
+/// The services as they run: while nothing can be written clients are told to come later and readiness says why, and when it
+/// is over everything goes on by itself.
+#[test]
+fn running_services_say_that_the_disk_fails_and_go_on_when_it_works_again() {
+    running::through_outages(&[Fault::Full, Fault::Refused, Fault::Short]);
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_contract::{Timestamp, Topic};
-use holdfast_service::{Clock as _, ManualClock};
 use holdfast_service::test_support::TestResponse;
+use holdfast_service::{Clock as _, ManualClock};
 use holdfast_storage::StoreError;
 use parking_lot::Mutex;
 use serde_json::json;
@@ -305,12 +305,20 @@ impl<'f> Scenario<'f> {
         let key = (self.dice.roll(2) == 0).then(|| format!("order-{number}"));
         self.change(|book| drop(book.wanted.insert(user.clone(), lines)));
         let path = "/api/v1/orders".to_owned();
-        Step::Call(Call { service: Service::Orders, method: "POST", path, key, body, effect: Effect::Order { user } })
+        Step::Call(Call {
+            service: Service::Orders,
+            method: "POST",
+            path,
+            key,
+            body,
+            effect: Effect::Order { user },
+        })
     }
 
     /// One of the orders whose last known status is this.
     fn an_order(&mut self, book: &Book, status: u64) -> Option<String> {
-        let some: Vec<&String> = book.orders.iter().filter(|(_, s)| **s == status).map(|(id, _)| id).collect();
+        let some: Vec<&String> =
+            book.orders.iter().filter(|(_, s)| **s == status).map(|(id, _)| id).collect();
         if some.is_empty() { None } else { Some(some[self.pick(some.len())].clone()) }
     }
 
@@ -357,7 +365,9 @@ impl<'f> Scenario<'f> {
             Effect::Adjusted { delta, .. } => {
                 (Some(format!("adjust-{}", self.number())), json!({"delta": delta, "reason": "counted"}))
             }
-            Effect::Reserved { order, quantity, .. } => (None, json!({"quantity": quantity, "orderId": order})),
+            Effect::Reserved { order, quantity, .. } => {
+                (None, json!({"quantity": quantity, "orderId": order}))
+            }
             Effect::Released { order, .. } => {
                 let quantity = book.holds[&(order.clone(), product)];
                 (None, json!({"quantity": quantity, "orderId": order}))

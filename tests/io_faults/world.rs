@@ -47,7 +47,11 @@ pub(crate) struct World {
 
 impl World {
     /// Opens both databases in `folder`, as the services do.
-    pub(crate) async fn open(folder: &Path, vfs: Option<&str>, clock: &ManualClock) -> Result<Self, StoreError> {
+    pub(crate) async fn open(
+        folder: &Path,
+        vfs: Option<&str>,
+        clock: &ManualClock,
+    ) -> Result<Self, StoreError> {
         let order_store = SqliteOrders::open(&SqliteOptions {
             checkpoint_pages: CHECKPOINT_PAGES,
             vfs: vfs.map(str::to_owned),
@@ -65,7 +69,9 @@ impl World {
         let journals = vec![order_store.database().clone() as _, product_store.journal()];
         let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::new(journals));
         let subscribe = async |group, topics, inbox| {
-            bus.subscribe(group, topics, inbox).await.map_err(|error| StoreError::Unavailable(error.to_string()))
+            bus.subscribe(group, topics, inbox)
+                .await
+                .map_err(|error| StoreError::Unavailable(error.to_string()))
         };
         let requests = subscribe(PRODUCTS_GROUP, Topic::TO_PRODUCTS, product_store.inbox()).await?;
         let replies = subscribe(ORDERS_GROUP, Topic::TO_ORDERS, inbox.clone()).await?;

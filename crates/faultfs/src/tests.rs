@@ -29,7 +29,8 @@ fn what_was_flushed_survives_and_what_was_not_may_be_lost() {
     disk.watch(move |moment| {
         for seed in 0..4 {
             let loss = [Loss::Nothing, Loss::Everything][usize::from(seed == 1)];
-            let loss = if seed < 2 { loss } else { Loss::Sectors { seed: moment.point * 4 + seed, percent: 50 } };
+            let loss =
+                if seed < 2 { loss } else { Loss::Sectors { seed: moment.point * 4 + seed, percent: 50 } };
             let _ = send.send((so_far.load(Ordering::SeqCst), moment.after_power_loss(loss)));
         }
     });
@@ -102,7 +103,8 @@ fn writes_are_torn_at_sectors() {
     files.written(&path, 100, &[1; 2000]);
     let image = power::after(&files, Loss::Sectors { seed: 1, percent: 50 });
     let content = &image.0[&path];
-    let of = |range: std::ops::Range<usize>| content[range.clone()].iter().all(|b| *b == content[range.start]);
+    let of =
+        |range: std::ops::Range<usize>| content[range.clone()].iter().all(|b| *b == content[range.start]);
     assert!(of(100..512) && of(512..1024) && of(1024..1536) && of(1536..2048) && of(2048..2100));
     assert!(content.contains(&1) && content[100..2100].contains(&0));
 }

@@ -198,7 +198,7 @@ async fn another_process_a_newer_schema_and_a_damaged_file_are_refused() {
     assert!(matches!(open(&path), Err(StoreError::InUse(_))));
     db.close().await;
     drop(db);
-    rusqlite::Connection::open(&path)
+    holdfast_storage::sqlite::connect(&path)
         .unwrap()
         .execute("UPDATE schema_versions SET version = 99", [])
         .unwrap();
