@@ -182,17 +182,19 @@ impl Files {
         (reported, times - reported)
     }
 
-    /// A bit that turns in the payload of an order.
+    /// A bit that turns in an address, wherever one is stored: `022 Test St` is nobody's.
     pub(crate) fn an_address_that_turns_is_reported(&self) {
         let content = self.content(ORDERS_DB);
         let street = b"123 Test St";
-        let at = content.windows(street.len()).position(|window| window == street).unwrap();
-        match self.damaged(ORDERS_DB, Damage::Bit(at, 0)) {
-            Outcome::Reported(what) => {
-                assert!(what.contains("500") && what.contains("INTERNAL_ERROR"), "{what}");
+        let places = content.windows(street.len()).enumerate().filter(|(_, window)| window == street);
+        let mut answered = 0;
+        for (at, _) in places.step_by(5).take(40) {
+            match self.damaged(ORDERS_DB, Damage::Bit(at, 0)) {
+                Outcome::Reported(what) => answered += usize::from(what.contains("\"INTERNAL\"")),
+                Outcome::Served(served) => assert!(served == self.truth, "served as if it were the truth"),
             }
-            Outcome::Served(_) => panic!("022 Test St is nobody's address"),
         }
+        assert!(answered > 0, "a call that needs a damaged page is a 500");
     }
 }
 

@@ -10,10 +10,10 @@ use holdfast_faultfs::{Disk, Fault, Image, Plan};
 use crate::scenario::{Mark, Scenario};
 use crate::{THREADS, blocking, check};
 
-/// Operations before the one with the fault: the services have something in memory by then.
-const BEFORE: usize = 2;
+/// Operations before the one with the fault: the services have something in memory by then, and the run is short.
+const BEFORE: usize = 1;
 /// Operations after the fault is over.
-const AFTERWARDS: usize = 3;
+const AFTERWARDS: usize = 2;
 
 /// The scenario between two operations, with how much the disk had done by then.
 struct Halt {

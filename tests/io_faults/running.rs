@@ -19,6 +19,7 @@ use holdfast_service::config::CommonArgs;
 use holdfast_service::http::{HttpOptions, HttpServer, ServerOptions};
 use holdfast_service::telemetry::Metrics;
 use holdfast_service::{Clock, Lifecycle, Process, Steps, SystemClock, TimeOrderedKeys};
+use holdfast_storage::Inbox;
 use parking_lot::Mutex;
 use serde_json::json;
 
@@ -78,11 +79,12 @@ async fn start(folder: &Path, disk: &Disk) -> Running {
     .await
     .unwrap();
     let common = Arguments::parse_from(["holdfast"]).common;
+    let requests: Arc<dyn Inbox> = products_db.store.clone();
     let orders = Orders::start(orders::Deps {
         database: orders_db.clone(),
         bus,
         broker: None,
-        consumed_by: vec![(PRODUCTS_GROUP, Topic::TO_PRODUCTS, products_db.store.clone())],
+        consumed_by: vec![(PRODUCTS_GROUP, Topic::TO_PRODUCTS, requests)],
         process,
         settings: Settings::from_args(any, &common).unwrap(),
     })

@@ -302,7 +302,8 @@ fn unavailable(path: &Path, error: &std::io::Error) -> StoreError {
 fn damage_of(path: &Path, what: &str) -> String {
     let file = path.display().to_string();
     let what = if what.contains(&file) { what.to_owned() } else { format!("{file}: {what}") };
-    format!("{what}. Put a backup in its place; keep the damaged files, most of them can still be read")
+    let advice = if what.contains("backup") { "" } else { "; put a backup in its place" };
+    format!("{what}{advice}, and keep the damaged file: most of it can still be read")
 }
 
 /// The file whose name is that of the database and this.

@@ -55,9 +55,12 @@ impl Layer for Pages {
     ) -> Result<Box<dyn File>, Code> {
         beneath()?;
         Ok(match file.path {
-            Some(path) if file.kind == Kind::Database => {
-                Box::new(Checked { path: path.to_owned(), has_sums: None, page: Vec::new() })
-            }
+            Some(path) if file.kind == Kind::Database => Box::new(Checked {
+                path: path.to_owned(),
+                has_sums: None,
+                early: Vec::new(),
+                page: Vec::new(),
+            }),
             _ => Box::new(Unchecked),
         })
     }
@@ -72,6 +75,8 @@ struct Checked {
     path: PathBuf,
     /// Whether this database was made with checksums, once that is known.
     has_sums: Option<bool>,
+    /// Pages of a new database that were written before the first one said whether they have checksums.
+    early: Vec<u32>,
     /// A page on its way to the file.
     page: Vec<u8>,
 }
@@ -99,7 +104,10 @@ fn is_whole(page: &[u8], number: u32) -> bool {
 }
 
 fn damaged(path: &Path, number: u32) -> Code {
-    let what = format!("{}: page {number} is damaged (its checksum does not match)", path.display());
+    let what = format!(
+        "{}: page {number} is damaged (its checksum does not match); put a backup in its place",
+        path.display()
+    );
     tracing::error!("{what}");
     metrics::counter!("store_damaged_pages_total").increment(1);
     FOUND.set(Some(what));
@@ -107,6 +115,15 @@ fn damaged(path: &Path, number: u32) -> Code {
 }
 
 impl Checked {
+    fn write_page(&mut self, beneath: &mut Beneath<'_>, data: &[u8], number: u32) -> Result<(), Code> {
+        let content = &data[..data.len() - usize::from(RESERVED)];
+        self.page.clear();
+        self.page.extend_from_slice(content);
+        self.page.extend_from_slice(&sum(content, number));
+        self.page.extend_from_slice(TAG);
+        beneath.write(&self.page, u64::from(number - 1) * data.len() as u64)
+    }
+
     fn has_sums(&mut self, beneath: &mut Beneath<'_>, page_size: usize) -> Result<bool, Code> {
         if let Some(known) = self.has_sums {
             return Ok(known);
@@ -140,14 +157,17 @@ impl File for Checked {
             self.has_sums = Some(data.get(RESERVED_AT) == Some(&RESERVED));
         }
         if !self.has_sums(beneath, data.len())? {
+            if self.has_sums.is_none() {
+                self.early.push(number);
+            }
             return beneath.write(data, offset);
         }
-        let content = &data[..data.len() - usize::from(RESERVED)];
-        self.page.clear();
-        self.page.extend_from_slice(content);
-        self.page.extend_from_slice(&sum(content, number));
-        self.page.extend_from_slice(TAG);
-        beneath.write(&self.page, offset)
+        for early in std::mem::take(&mut self.early) {
+            let mut page = vec![0; data.len()];
+            beneath.read(&mut page, u64::from(early - 1) * data.len() as u64)?;
+            self.write_page(beneath, &page, early)?;
+        }
+        self.write_page(beneath, data, number)
     }
 }
 
