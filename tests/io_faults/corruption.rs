@@ -76,6 +76,13 @@ impl Files {
             for _ in 0..OPERATIONS {
                 world = scenario.step(world).await;
             }
+            // Until there is something in the logs, if that is what is to be looked at.
+            let log = |file: &str| fs::read(source.path().join(file.to_owned() + "-wal")).unwrap();
+            while end == End::Killed
+                && [ORDERS_DB, PRODUCTS_DB].iter().any(|file| commits(&log(file)).len() < 5)
+            {
+                world = scenario.step(world).await;
+            }
             if end == End::Killed {
                 copy(source.path(), folder.path());
             }
@@ -171,7 +178,7 @@ impl Files {
         for n in 0..times {
             let file = [ORDERS_DB, PRODUCTS_DB][n % 2].to_owned() + "-wal";
             let content = self.content(&file);
-            let end = before_last_commit(&content);
+            let [.., end, _] = commits(&content)[..] else { panic!("a log with some commits") };
             let mut place = |below: usize| usize::try_from(dice.roll(below as u64)).unwrap();
             let damage = match n % 4 {
                 0 => Damage::Zero(place(end / 512) * 512, 512),
@@ -198,18 +205,16 @@ impl Files {
     }
 }
 
-/// The end of the commit before the last one, in a log.
-fn before_last_commit(log: &[u8]) -> usize {
-    let salts = &log[16..24];
-    let ends: Vec<usize> = log[LOG_HEADER..]
+/// Where the commits of a log end.
+fn commits(log: &[u8]) -> Vec<usize> {
+    let Some(salts) = log.get(16..24) else { return Vec::new() };
+    log[LOG_HEADER..]
         .chunks_exact(FRAME)
         .enumerate()
         .take_while(|(_, frame)| frame[8..16] == *salts)
         .filter(|(_, frame)| frame[4..8] != [0; 4])
         .map(|(n, _)| LOG_HEADER + (n + 1) * FRAME)
-        .collect();
-    assert!(ends.len() > 2, "a log with some commits");
-    ends[ends.len() - 2]
+        .collect()
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -196,6 +196,25 @@ impl Database {
         .await
     }
 
+    /// Reads every page that is in use, and says whether they are whole and make whole trees. Takes as long as reading the
+    /// file.
+    ///
+    /// # Errors
+    /// [`StoreError::Inconsistent`] with the first damage.
+    pub async fn check_pages(&self) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        self.read(move |connection| {
+            // What an earlier read of this thread has found is not told of again.
+            drop(pages::found());
+            let said: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+            if said == "ok" {
+                return Ok(());
+            }
+            Err(StoreError::Inconsistent(damage_of(&path, &pages::found().unwrap_or(said))))
+        })
+        .await
+    }
+
     /// Runs `query` on a read connection, which sees one snapshot and no later commit.
     ///
     /// # Errors

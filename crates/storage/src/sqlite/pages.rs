@@ -19,6 +19,8 @@ use crate::error::StoreError;
 pub(super) const RESERVED: u8 = 8;
 /// The last bytes of a page with a checksum.
 const TAG: &[u8; 4] = b"HFs1";
+/// How the header of a database begins.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// Where the header of a database says how much of each page is reserved.
 const RESERVED_AT: usize = 20;
 const SMALLEST_PAGE: usize = 512;
@@ -130,9 +132,9 @@ impl Checked {
         }
         let mut first = vec![0; page_size];
         match beneath.read(&mut first, 0) {
-            Ok(()) => Ok(*self.has_sums.insert(first_page_has_sums(&first))),
-            // There is no first page yet.
-            Err(Code::SHORT_READ) => Ok(false),
+            Ok(()) if first.starts_with(MAGIC) => Ok(*self.has_sums.insert(first_page_has_sums(&first))),
+            // There is no first page yet, or only the room for it.
+            Ok(()) | Err(Code::SHORT_READ) => Ok(false),
             Err(error) => Err(error),
         }
     }
