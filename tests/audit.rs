@@ -9,13 +9,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rusqlite::Connection;
+use holdfast_storage::sqlite::connect;
 use serde_json::{Value, json};
 use support::{Client, Dice, Holdfast, audit, command, decided, order, place, product};
 
 /// Changes a database behind the system's back; gives how many rows.
 fn damage(data: &Path, file: &str, sql: &str) -> usize {
-    Connection::open(data.join(file)).unwrap().execute(sql, []).unwrap()
+    connect(&data.join(file)).unwrap().execute(sql, []).unwrap()
 }
 
 /// A stopped system with a product, an order that holds two, and one that was rejected.

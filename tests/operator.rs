@@ -12,6 +12,7 @@ use std::process::{Command, Output, Stdio};
 use holdfast_contract::topic::{DEFAULT_PARTITIONS, partition_of};
 use holdfast_contract::{OrderNumber, Topic};
 use holdfast_servers::{Tool, shared, unique_name};
+use holdfast_storage::sqlite::connect;
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use support::{Client, Holdfast, audit, command, place, product, until};
@@ -73,7 +74,7 @@ struct Journal(Connection);
 
 impl Journal {
     fn open(data: &Path) -> Self {
-        Self(Connection::open(data.join("orders.db")).unwrap())
+        Self(connect(&data.join("orders.db")).unwrap())
     }
 
     /// Replaces the order's request for stock by something that cannot be read; gives what it was.
@@ -196,7 +197,7 @@ fn invariant_8_what_can_be_read_now_is_replayed_in_order() {
     let sick = placed[1].as_str();
     system.stop();
     // As if this were the version that can read it.
-    let database = Connection::open(folder.path().join("products.db")).unwrap();
+    let database = connect(&folder.path().join("products.db")).unwrap();
     let mended = "UPDATE parked SET payload = (SELECT payload FROM parked WHERE poison IS NULL)
                   WHERE order_key IS NOT NULL";
     assert_eq!(database.execute(mended, []).unwrap(), 2);

@@ -173,8 +173,11 @@ struct Stores {
 
 async fn open(files: &Files) -> Result<Stores, StoreError> {
     let orders = SqliteOrders::open(&SqliteOptions::new(&files.orders)).await?;
+    orders.database().check_pages().await?;
     let orders = orders::Database::sqlite(orders, Arc::new(SystemClock)).await?;
-    let products = products::Database::sqlite(SqliteProducts::open(&files.products)?);
+    let products = SqliteProducts::open(&files.products)?;
+    products.database().check_pages().await?;
+    let products = products::Database::sqlite(products);
     Ok(Stores { orders: Arc::new(orders), products: Arc::new(products) })
 }
 

@@ -1,6 +1,7 @@
 //! Choices that can be repeated.
 
 /// A small generator of numbers; the seed is printed, so that a failure can be repeated.
+#[derive(Clone)]
 pub(crate) struct Dice(holdfast::dice::Dice);
 
 impl Dice {

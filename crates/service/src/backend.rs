@@ -1,11 +1,14 @@
 //! What a composition does with a database besides reading and writing it.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_storage::StoreError;
 use tokio_util::sync::CancellationToken;
 
+use crate::http::ReadyCheck;
 use crate::lifecycle::Lifecycle;
 use crate::telemetry::chain;
 
@@ -18,11 +21,39 @@ pub trait Backend: Send + Sync {
     /// [`StoreError::Unavailable`] while the database is away: call it again. After any other it cannot be used.
     async fn prepare(&self) -> Result<(), StoreError>;
 
+    /// Whether what is to be written can be. Costs nothing while writing works.
+    ///
+    /// # Errors
+    /// Why not.
+    async fn check_writes(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Works in the background until `stop`.
     async fn run(&self, stop: CancellationToken);
 
     /// Closes it: call it once nothing uses it any more. Later calls of its parts fail.
     async fn close(&self);
+}
+
+/// Not ready while nothing can be written: reading alone would not say that a disk is full.
+pub struct WritesReady(pub Arc<dyn Backend>);
+
+impl fmt::Debug for WritesReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WritesReady")
+    }
+}
+
+#[async_trait]
+impl ReadyCheck for WritesReady {
+    fn name(&self) -> &'static str {
+        "writes"
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        self.0.check_writes().await.map_err(|error| chain(&error))
+    }
 }
 
 /// Whether a piece of work that one instance does for all is this instance's now.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use holdfast_contract::Topic;
-use holdfast_storage::sqlite::{Database, Migrations, Options, remove_parked};
+use holdfast_storage::sqlite::{Database, Migrations, Options, connect, remove_parked, snapshot};
 use holdfast_storage::suite::{self, Commit, Harness, Store, outgoing};
 use holdfast_storage::{Inbox, Journal, Record, Seq, StoreError};
 
@@ -198,7 +198,7 @@ async fn another_process_a_newer_schema_and_a_damaged_file_are_refused() {
     assert!(matches!(open(&path), Err(StoreError::InUse(_))));
     db.close().await;
     drop(db);
-    rusqlite::Connection::open(&path)
+    holdfast_storage::sqlite::connect(&path)
         .unwrap()
         .execute("UPDATE schema_versions SET version = 99", [])
         .unwrap();
@@ -221,4 +221,36 @@ async fn what_was_answered_is_in_the_file_without_a_clean_close() {
         std::fs::copy(from, format!("{}{suffix}", copy.display())).unwrap();
     }
     assert_eq!(notes(&open(&copy).unwrap()).await, ["kept"]);
+}
+
+/// Larger than SQLite's cache, so that pages are written before the first one is.
+#[tokio::test]
+async fn a_snapshot_has_checksums_in_all_its_pages() {
+    let folder = Folder::new();
+    let (path, copy) = (folder.file("a.db"), folder.file("copy.db"));
+    drop(open(&path).unwrap());
+    let connection = connect(&path).unwrap();
+    connection.execute_batch("CREATE TABLE large (a BLOB)").unwrap();
+    for _ in 0..6 {
+        connection.execute("INSERT INTO large VALUES (randomblob(1000000))", []).unwrap();
+    }
+    drop(connection);
+    snapshot(&path, &copy).unwrap();
+    let said: String =
+        connect(&copy).unwrap().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(said, "ok");
+    let mut content = std::fs::read(&copy).unwrap();
+    assert_eq!(content[20], 8, "bytes of each page that are reserved");
+    assert!(content.chunks_exact(4096).all(|page| page.ends_with(b"HFs1")));
+
+    // And a bit that turns is noticed, by the name of the file.
+    let middle = content.len() / 2;
+    content[middle] ^= 1;
+    std::fs::write(&copy, content).unwrap();
+    let error = connect(&copy)
+        .unwrap()
+        .query_row("SELECT sum(length(hex(a))) FROM large", [], |row| row.get::<_, i64>(0));
+    let error = StoreError::from(error.unwrap_err());
+    let StoreError::Inconsistent(what) = error else { panic!("{error}") };
+    assert!(what.contains("copy.db: page"), "{what}");
 }

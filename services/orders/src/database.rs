@@ -174,6 +174,10 @@ impl Backend for Sqlite {
         Ok(())
     }
 
+    async fn check_writes(&self) -> Result<(), StoreError> {
+        self.0.database().check_writes().await
+    }
+
     async fn run(&self, stop: CancellationToken) {
         self.0.keep_indexed(stop).await;
     }

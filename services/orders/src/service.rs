@@ -11,7 +11,7 @@ use bytes::Bytes;
 use holdfast_bus::{Bus, BusError, ORDERS_GROUP, worker};
 use holdfast_contract::{Currency, Key, OrderId, Topic};
 use holdfast_service::Process;
-use holdfast_service::backend::until_it_works;
+use holdfast_service::backend::{WritesReady, until_it_works};
 use holdfast_service::broker::{Broker, BusReady, Sender};
 use holdfast_service::config::CommonArgs;
 use holdfast_service::http::{
@@ -159,7 +159,8 @@ impl Orders {
             Some(broker) => broker.ready(),
             None => Arc::new(BusReady { bus: bus.clone(), topics: Topic::TO_ORDERS }),
         };
-        let mut checks: Vec<Arc<dyn ReadyCheck>> = vec![Arc::new(StoreReady(store)), bus_ready];
+        let mut checks: Vec<Arc<dyn ReadyCheck>> =
+            vec![Arc::new(StoreReady(store)), Arc::new(WritesReady(database.backend.clone())), bus_ready];
         checks.extend(sender.as_ref().map(Sender::ready));
         let operational = Operational {
             service: SERVICE,

@@ -125,6 +125,10 @@ impl Backend for Sqlite {
         Ok(())
     }
 
+    async fn check_writes(&self) -> Result<(), StoreError> {
+        self.0.database().check_writes().await
+    }
+
     async fn run(&self, stop: CancellationToken) {
         stop.cancelled().await;
     }

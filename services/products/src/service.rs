@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use holdfast_bus::{Bus, BusError, PRODUCTS_GROUP, Retention, worker};
 use holdfast_contract::{Currency, Timestamp, Topic};
-use holdfast_service::backend::{Passing, until_it_works};
+use holdfast_service::backend::{Passing, WritesReady, until_it_works};
 use holdfast_service::broker::{Broker, BusReady, Sender};
 use holdfast_service::http::{
     Gate, HttpOptions, HttpServer, Operational, ReadyCheck, finish, operational_routes,
@@ -156,7 +156,8 @@ pub async fn start(deps: Deps) -> Result<Started, StartError> {
     };
 
     let sender = broker.as_ref().map(|broker| broker.sender(SERVICE, EVENT_SOURCE));
-    let mut checks: Vec<Arc<dyn ReadyCheck>> = vec![Arc::new(StoreReady(store.clone()))];
+    let mut checks: Vec<Arc<dyn ReadyCheck>> =
+        vec![Arc::new(StoreReady(store.clone())), Arc::new(WritesReady(database.backend.clone()))];
     match &broker {
         Some(broker) => checks.push(broker.ready()),
         None if deps.pause_consumers => {}

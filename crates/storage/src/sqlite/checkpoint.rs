@@ -14,9 +14,9 @@ use rusqlite::Connection;
 use crate::error::StoreError;
 
 /// Pages in the log from which the thread copies them (64 MiB): a page that is written often is then copied once.
-const START: u32 = 16_384;
-/// Pages in the log from which the writer does it all itself (256 MiB): the log must not grow without bound.
-const LIMIT: u32 = 65_536;
+pub const CHECKPOINT_PAGES: u32 = 16_384;
+/// At so many times as many (256 MiB) the writer does it all itself: the log must not grow without bound.
+const LIMIT: u32 = 4;
 
 const FOLD: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 
@@ -37,11 +37,14 @@ pub(super) struct Checkpoints {
     wake: Option<flume::Sender<()>>,
     state: Arc<AtomicU8>,
     thread: Option<JoinHandle<()>>,
+    /// Pages in the log from which on they are copied.
+    from: u32,
 }
 
 impl Checkpoints {
-    /// Takes checkpoints of `writer` into its own hands; `helper` is another connection to the same database.
-    pub(super) fn start(writer: &mut Connection, helper: Connection) -> Result<Self, StoreError> {
+    /// Takes checkpoints of `writer` into its own hands, from so many pages in the log on; `helper` is another connection
+    /// to the same database.
+    pub(super) fn start(writer: &mut Connection, helper: Connection, from: u32) -> Result<Self, StoreError> {
         writer.wal_hook(Some(|_: &mut _, pages: i32| {
             PAGES.set(pages.unsigned_abs());
             Ok(())
@@ -58,13 +61,13 @@ impl Checkpoints {
                 }
             })
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self { wake: Some(wake), state, thread: Some(thread) })
+        Ok(Self { wake: Some(wake), state, thread: Some(thread), from })
     }
 
     /// After each commit, on the writer's thread and outside a transaction.
     pub(super) fn after_commit(&self, writer: &Connection) {
         let pages = PAGES.get();
-        if pages < START {
+        if pages < self.from {
             return;
         }
         match self.state.load(Ordering::Acquire) {
@@ -79,7 +82,7 @@ impl Checkpoints {
                     let _ = wake.try_send(());
                 }
             }
-            _ if pages >= LIMIT => fold(writer),
+            _ if pages / LIMIT >= self.from => fold(writer),
             _ => {}
         }
     }

@@ -3,16 +3,20 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use holdfast_contract::Topic;
 use holdfast_contract::topic::DEFAULT_PARTITIONS;
+use holdfast_vfs::reserve_bytes;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, oneshot};
 
-use super::checkpoint::Checkpoints;
+use super::checkpoint::{CHECKPOINT_PAGES, Checkpoints};
 use super::journal::{self, Appender};
+use super::log;
+use super::pages;
 use super::schema::{self, Migrations};
 use super::tail::Tail;
 use super::writer::{Job, Request, WriteTx, Writer};
@@ -36,6 +40,11 @@ pub struct Options {
     pub queue: usize,
     /// Bytes of the newest records to keep in memory for consumers.
     pub tail_bytes: usize,
+    /// Pages of 4 KiB in the write-ahead log from which on it is folded into the database.
+    pub checkpoint_pages: u32,
+    /// SQLite's name of the VFS that the files are reached through; `None`: the operating system's. Tests put a disk that
+    /// fails there.
+    pub vfs: Option<String>,
 }
 
 impl Options {
@@ -49,6 +58,8 @@ impl Options {
             readers: 3,
             queue: 4_096,
             tail_bytes: 2 << 20,
+            checkpoint_pages: CHECKPOINT_PAGES,
+            vfs: None,
         }
     }
 }
@@ -64,6 +75,7 @@ pub struct Database {
     writer: Mutex<Option<JoinHandle<()>>>,
     readers: Arc<Readers>,
     path: PathBuf,
+    failing: Arc<AtomicBool>,
 }
 
 struct Readers {
@@ -78,13 +90,28 @@ impl Database {
     /// [`StoreError::InUse`] if another process has it, [`StoreError::NewerSchema`], [`StoreError::Inconsistent`] if the
     /// file is damaged.
     pub fn open(options: &Options) -> Result<Self, StoreError> {
+        Self::open_file(options).map_err(|error| match error {
+            // What SQLite says does not name the file.
+            StoreError::Inconsistent(what) => StoreError::Inconsistent(damage_of(&options.path, &what)),
+            other => other,
+        })
+    }
+
+    fn open_file(options: &Options) -> Result<Self, StoreError> {
         let path = &options.path;
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|e| unavailable(folder, &e))?;
         }
         let lock = lock(path)?;
+        let log = beside(path, "-wal");
+        if let Some(frame) = log::damage(&log).map_err(|e| unavailable(&log, &e))? {
+            let what = format!("{}: damaged at frame {frame}, and commits follow", log.display());
+            return Err(StoreError::Inconsistent(what));
+        }
+        let vfs = options.vfs.as_deref();
         let mut connection =
-            connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+            open_with(path, vfs, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        reserve_bytes(&connection, pages::RESERVED)?;
         // FULL: a commit is on the disk before it is answered.
         connection.execute_batch(
             "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 134217728; PRAGMA cache_size = -16000;
@@ -99,12 +126,22 @@ impl Database {
         let (incarnation, partitions) = journal::identity(&connection, options.partitions)?;
         let appender = Appender::load(&connection, partitions)?;
         let tail = Arc::new(Tail::new(appender.newest(), options.tail_bytes));
-        let readers = (0..options.readers.max(1)).map(|_| reader(path)).collect::<Result<Vec<_>, _>>()?;
+        let readers =
+            (0..options.readers.max(1)).map(|_| reader(path, vfs)).collect::<Result<Vec<_>, _>>()?;
         let (sender, queue) = flume::bounded(options.queue);
-        let checkpoints =
-            Checkpoints::start(&mut connection, connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?;
+        let helper = open_with(path, vfs, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let checkpoints = Checkpoints::start(&mut connection, helper, options.checkpoint_pages)?;
         // The writer keeps the lock: nobody else may open the file while it can still write.
-        let writer = Writer { _lock: lock, checkpoints, connection, appender, tail: tail.clone(), queue };
+        let failing = Arc::new(AtomicBool::new(false));
+        let writer = Writer {
+            _lock: lock,
+            checkpoints,
+            connection,
+            appender,
+            tail: tail.clone(),
+            queue,
+            failing: failing.clone(),
+        };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())
@@ -118,6 +155,7 @@ impl Database {
             writer: Mutex::new(Some(thread)),
             readers: Arc::new(Readers { permits: Semaphore::new(readers.len()), idle: Mutex::new(readers) }),
             path: path.clone(),
+            failing,
         })
     }
 
@@ -141,6 +179,40 @@ impl Database {
             queue.send_async(full.into_inner()).await.map_err(|_| closed())?;
         }
         answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Whether commits become durable. Costs nothing while they do; after one that did not, a small one is tried.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check_writes(&self) -> Result<(), StoreError> {
+        if !self.failing.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.write(|tx| {
+            // Writes a page although nothing changes.
+            Ok(tx.connection().execute("UPDATE journal_identity SET trimmed = trimmed", []).map(drop)?)
+        })
+        .await
+    }
+
+    /// Reads every page that is in use, and says whether they are whole and make whole trees. Takes as long as reading the
+    /// file.
+    ///
+    /// # Errors
+    /// [`StoreError::Inconsistent`] with the first damage.
+    pub async fn check_pages(&self) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        self.read(move |connection| {
+            // What an earlier read of this thread has found is not told of again.
+            drop(pages::found());
+            let said: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+            if said == "ok" {
+                return Ok(());
+            }
+            Err(StoreError::Inconsistent(damage_of(&path, &pages::found().unwrap_or(said))))
+        })
+        .await
     }
 
     /// Runs `query` on a read connection, which sees one snapshot and no later commit.
@@ -206,7 +278,7 @@ impl Database {
 /// # Errors
 /// If `from` cannot be read or `to` exists.
 pub fn snapshot(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let source = connect(from, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let source = open_with(from, None, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     source.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
     Ok(())
 }
@@ -245,10 +317,23 @@ fn unavailable(path: &Path, error: &std::io::Error) -> StoreError {
     StoreError::Unavailable(format!("{}: {error}", path.display()))
 }
 
-fn lock(path: &Path) -> Result<File, StoreError> {
+/// What to say of a file that cannot be believed.
+fn damage_of(path: &Path, what: &str) -> String {
+    let file = path.display().to_string();
+    let what = if what.contains(&file) { what.to_owned() } else { format!("{file}: {what}") };
+    let advice = if what.contains("backup") { "" } else { "; put a backup in its place" };
+    format!("{what}{advice}, and keep the damaged file: most of it can still be read")
+}
+
+/// The file whose name is that of the database and this.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let name = PathBuf::from(name);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let name = beside(path, ".lock");
     let file = File::create(&name).map_err(|e| unavailable(&name, &e))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -257,17 +342,26 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+/// Opens a database that nobody writes to meanwhile, keeping the checksums of its pages: for tools and tests. What
+/// writes to it otherwise leaves pages that are taken for damaged.
+///
+/// # Errors
+/// If it is not there or cannot be opened.
+pub fn connect(path: &Path) -> Result<Connection, StoreError> {
+    open_with(path, None, OpenFlags::SQLITE_OPEN_READ_WRITE)
+}
+
+fn open_with(path: &Path, beneath: Option<&str>, flags: OpenFlags) -> Result<Connection, StoreError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+    let connection = Connection::open_with_flags_and_vfs(path, flags, pages::vfs(beneath)?.as_str())?;
     connection.set_prepared_statement_cache_capacity(128);
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     Ok(connection)
 }
 
-fn reader(path: &Path) -> Result<Connection, StoreError> {
+fn reader(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
     // Read-only by pragma: a read-only connection could not recover the write-ahead log.
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let connection = open_with(path, vfs, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4000;")?;
     Ok(connection)
 }

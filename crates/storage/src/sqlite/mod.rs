@@ -7,20 +7,27 @@ mod checkpoint;
 mod database;
 mod inbox;
 mod journal;
+mod log;
 mod outbox;
+mod pages;
 mod schema;
 mod tail;
 mod writer;
 
-pub use database::{Database, Options, snapshot};
+pub use checkpoint::CHECKPOINT_PAGES;
+pub use database::{Database, Options, connect, snapshot};
 pub use inbox::{count_attempts, remove_parked};
 pub use outbox::JournalOutbox;
+pub use pages::PAGES_VFS;
 pub use schema::Migrations;
 pub use writer::WriteTx;
 
 impl From<rusqlite::Error> for crate::StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ffi::ErrorCode as Code;
+        use rusqlite::ffi::{ErrorCode as Code, SQLITE_IOERR_DATA};
+        if error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_IOERR_DATA) {
+            return Self::Inconsistent(pages::found().unwrap_or_else(|| error.to_string()));
+        }
         match error.sqlite_error_code() {
             // The disk or another process: the same request may succeed later.
             Some(

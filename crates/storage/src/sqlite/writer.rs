@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -112,6 +113,8 @@ pub(super) struct Writer {
     pub(super) appender: Appender,
     pub(super) tail: Arc<Tail>,
     pub(super) queue: flume::Receiver<Box<dyn Job>>,
+    /// Whether the last transaction failed.
+    pub(super) failing: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -131,6 +134,7 @@ impl Writer {
         let mut after_commit = Vec::new();
         let before = self.appender.mark();
         let outcome = self.transaction(first, &mut done, &mut after_commit);
+        self.failing.store(outcome.is_err(), Ordering::Release);
         let failure = match outcome {
             Ok(()) => {
                 metrics::histogram!("store_commit_requests").record(done.len() as f64);

@@ -7,7 +7,7 @@ use axum::routing::post;
 use holdfast_contract::text::{Name, UserId};
 use holdfast_contract::{Currency, Decimal, ErrorCode, PaymentStatus, ProductId, Quantity};
 use holdfast_service::http::envelope::raw_body;
-use holdfast_service::http::{ApiError, ErrorBody, JsonObject, StrictJson, SuccessBody};
+use holdfast_service::http::{ApiError, ErrorBody, JsonObject, StrictJson, SuccessBody, json};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -96,6 +96,14 @@ impl CreateOrder {
         });
         problems.or(draft)
     }
+}
+
+/// Reads a body of `POST /api/v1/orders` as the endpoint does, with amounts in `currency`.
+///
+/// # Errors
+/// What the endpoint answers: `INVALID_JSON` or `VALIDATION_FAILED`.
+pub fn read_order(raw: &[u8], currency: Currency) -> Result<Draft, ApiError> {
+    json::parse::<CreateOrder>(raw)?.into_draft(currency, false)
 }
 
 pub(super) fn route() -> Route {

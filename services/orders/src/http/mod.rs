@@ -24,6 +24,8 @@ use axum::routing::MethodRouter;
 
 use crate::usecase::UseCases;
 
+pub use create::read_order;
+
 /// Where the orders are.
 pub const BASE: &str = "/api/v1/orders";
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use holdfast_contract::topic::DEFAULT_PARTITIONS;
 use holdfast_contract::{OrderId, Topic};
-use holdfast_storage::sqlite::{Database, Options};
+use holdfast_storage::sqlite::{CHECKPOINT_PAGES, Database, Options};
 use holdfast_storage::{Journal, Seq, StoreError};
 use parking_lot::Mutex;
 use rustc_hash::FxHashSet;
@@ -40,12 +40,21 @@ pub struct SqliteOptions {
     pub path: PathBuf,
     /// Partitions of each topic, if the database is new.
     pub partitions: u16,
+    /// As [`Options::checkpoint_pages`].
+    pub checkpoint_pages: u32,
+    /// As [`Options::vfs`].
+    pub vfs: Option<String>,
 }
 
 impl SqliteOptions {
     /// The default number of partitions.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), partitions: DEFAULT_PARTITIONS }
+        Self {
+            path: path.into(),
+            partitions: DEFAULT_PARTITIONS,
+            checkpoint_pages: CHECKPOINT_PAGES,
+            vfs: None,
+        }
     }
 }
 
@@ -64,9 +73,10 @@ impl SqliteOrders {
     /// # Errors
     /// See [`Database::open`]; [`StoreError::Inconsistent`] if an order breaks an invariant.
     pub async fn open(options: &SqliteOptions) -> Result<Arc<Self>, StoreError> {
-        let partitions = options.partitions;
         let base = Options::new(&options.path, schema::ORDERS, Topic::FROM_ORDERS);
-        let database = Arc::new(Database::open(&Options { partitions, ..base })?);
+        let SqliteOptions { partitions, checkpoint_pages, ref vfs, .. } = *options;
+        let options = Options { partitions, checkpoint_pages, vfs: vfs.clone(), ..base };
+        let database = Arc::new(Database::open(&options)?);
         let (watermark, generation) = database.read(index::read_state).await?;
         let newest = *database.committed().borrow();
         // An index that claims to be ahead of the journal is not believed.
