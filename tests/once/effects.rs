@@ -70,7 +70,7 @@ fn placed<'a>(orders: &mut Client, calls: impl Iterator<Item = (&'a Call, &'a An
 /// A change was made once if its answer says so, and not at all if it was refused.
 fn changed(orders: &mut Client, call: &Call, answer: &Answer) {
     let path = format!("/api/v1/orders/{}/timeline", call.id);
-    let timeline = orders.get(&path)["data"]["timeline"].take();
+    let timeline = orders.get(&path)["data"]["steps"].take();
     let steps = timeline.as_array().unwrap();
     let kind = if call.kind == Kind::Edit { "order_edited" } else { "status_changed" };
     let made = steps.iter().filter(|step| step["kind"] == kind).count();

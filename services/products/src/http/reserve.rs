@@ -27,7 +27,12 @@ pub(super) struct StockRequest {
     #[schema(value_type = u32, minimum = 1, maximum = 1_000_000, example = 2)]
     quantity: Quantity,
     /// What the caller calls the order: 1 to 64 visible characters. An order's `_id` and its number are the same.
-    #[schema(min_length = 1, max_length = 64, pattern = r"^\S+$", example = "till-7-0042")]
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+$",
+        example = "till-7-0042"
+    )]
     order_id: String,
 }
 
