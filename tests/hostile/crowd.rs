@@ -38,6 +38,7 @@ fn ten_thousand_idle_sockets_keep_nobody_out() {
     target.under_attack(most, |honest| {
         let mut idle: Vec<TcpStream> = (0..IDLE).map(|_| connect(target.orders)).collect();
         honest.is_served();
+        assert!(target.metric("http_connections_closed_for_others_total") > 0.0, "nobody made room");
         // They are closed at the latest when they have been idle for too long.
         let mut open = IDLE;
         while open > 0 {

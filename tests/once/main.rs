@@ -25,7 +25,7 @@ fn a_key_has_one_effect_and_one_answer_however_often_it_is_sent() {
     let system = Holdfast::start(folder.path());
     let shop = Shop::open(&system, 10_000, &mut dice);
     let crowd = Crowd::new(shop.calls(), dice.roll(u64::MAX));
-    crowd.run(&system, None);
+    crowd.finish(&system);
     effects::check(&system, &shop, &crowd.answers());
     system.stop();
     let (exit, said) = audit(folder.path());
@@ -41,14 +41,13 @@ fn a_key_has_one_effect_and_one_answer_across_kills() {
     let mut system = Holdfast::start(folder.path());
     let shop = Shop::open(&system, 2_000, &mut dice);
     let crowd = Crowd::new(shop.calls(), dice.roll(u64::MAX));
-    for life in 1..=LIVES {
-        // Somewhere in this life's part of the keys.
-        let until = shop.calls().len() * life / (LIVES + 1) + usize::try_from(dice.roll(100)).unwrap();
-        crowd.run(&system, Some(until));
-        system.kill();
+    for _ in 0..LIVES {
+        // Somewhere in this life's part of the calls, of which each is made at least twice.
+        let most = 2 * shop.calls().len() / (LIVES + 1);
+        crowd.run_until_killed(system, usize::try_from(dice.roll(most as u64)).unwrap());
         system = Holdfast::start(folder.path());
     }
-    crowd.run(&system, None);
+    crowd.finish(&system);
     effects::check(&system, &shop, &crowd.answers());
     system.stop();
     let (exit, said) = audit(folder.path());
