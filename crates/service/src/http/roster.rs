@@ -25,7 +25,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// A client that holds memory of ours is not slow before this.
+/// Nobody is closed for others before this: an answer that was just given has to get out.
 const SLOW_AFTER: Duration = Duration::from_secs(1);
 /// Parts of answers smaller than this are not counted.
 const COUNTED: usize = 4 << 10;
@@ -78,6 +78,17 @@ pub(super) struct Seat {
     _permit: OwnedSemaphorePermit,
 }
 
+/// What came of looking for a connection that could be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It is closed, and leaves in a moment.
+    Closed,
+    /// There will be one after this time, unless it is used until then.
+    Soon(Duration),
+    /// All are in our hands.
+    Nobody,
+}
+
 impl Roster {
     /// Room for this many connections, and for this many bytes of what they send and are sent.
     pub(super) fn new(max_connections: usize, max_held: usize) -> Self {
@@ -121,59 +132,71 @@ impl Roster {
             // Before the look, so that whoever goes into its client's hands after it says so.
             self.inner.crowded.store(true, Ordering::SeqCst);
             let found = self.close_longest_waiting();
-            if found {
-                self.inner.crowded.store(false, Ordering::SeqCst);
-            }
+            let soon = if let Found::Soon(after) = found { Some(after) } else { None };
             tokio::select! {
                 permit = Arc::clone(&self.inner.room).acquire_owned() => {
                     self.inner.crowded.store(false, Ordering::SeqCst);
                     return permit.ok();
                 }
                 // One that was closed leaves in a moment; closing another meanwhile would be one too many.
-                () = self.inner.changed.notified(), if !found => {}
+                () = self.inner.changed.notified(), if found == Found::Nobody => {}
+                () = tokio::time::sleep(soon.unwrap_or_default()), if soon.is_some() => {}
             }
         }
     }
 
-    /// Closes the connection that has been in its client's hands for longest; whether there was one.
-    pub(super) fn close_longest_waiting(&self) -> bool {
-        let found = self.close_first(|_, _| true).is_some();
-        if found {
-            self.inner.for_room.increment(1);
+    /// Closes the connection that has been in its client's hands for longest.
+    pub(super) fn close_longest_waiting(&self) -> Found {
+        let now = self.now();
+        let slow = now.saturating_sub(micros(SLOW_AFTER));
+        let peers = self.inner.peers.lock();
+        match longest_waiting(&peers, |_| true) {
+            None => Found::Nobody,
+            Some((since, _, _)) if since > slow => Found::Soon(Duration::from_micros(since - slow)),
+            Some((_, _, peer)) => {
+                peer.inner.closed.cancel();
+                self.inner.for_room.increment(1);
+                Found::Closed
+            }
         }
-        found
     }
 
     /// Closes connections of slow clients while more is held for all than may be.
     fn relieve(&self) {
         let mut excess = self.inner.held.load(Ordering::Relaxed).saturating_sub(self.inner.max_held);
-        while excess > 0 {
-            let slow = self.now().saturating_sub(micros(SLOW_AFTER));
-            let Some(held) = self.close_first(|since, held| since <= slow && held > 0) else { return };
-            self.inner.for_memory.increment(1);
-            excess = excess.saturating_sub(held);
-        }
-    }
-
-    /// Of the connections that are in their clients' hands and `eligible` (since when, and how many bytes are held),
-    /// closes the one that is for longest; gives what was held for it.
-    fn close_first(&self, eligible: impl Fn(u64, usize) -> bool) -> Option<usize> {
+        let slow = self.now().saturating_sub(micros(SLOW_AFTER));
         let peers = self.inner.peers.lock();
-        let waiting = peers.values().filter_map(|peer| {
-            let since = peer.inner.since.load(Ordering::SeqCst);
-            let held = peer.inner.held.load(Ordering::Relaxed);
-            let may_go = since != OURS && eligible(since, held) && !peer.inner.closed.is_cancelled();
-            may_go.then_some((since, held, peer))
-        });
-        let (_, held, peer) = waiting.min_by_key(|(since, ..)| *since)?;
-        peer.inner.closed.cancel();
-        Some(held)
+        while excess > 0 {
+            match longest_waiting(&peers, |held| held > 0) {
+                Some((since, held, peer)) if since <= slow => {
+                    peer.inner.closed.cancel();
+                    self.inner.for_memory.increment(1);
+                    excess = excess.saturating_sub(held);
+                }
+                _ => return,
+            }
+        }
     }
 
     fn now(&self) -> u64 {
         // Never OURS.
         micros(self.inner.began.elapsed()).saturating_add(1)
     }
+}
+
+/// Since when it is in its client's hands, how much is held for it, and which it is: the one that has been for longest
+/// of those for which so much is held, and which are not closed already.
+fn longest_waiting(
+    peers: &FxHashMap<u64, Peer>,
+    eligible: impl Fn(usize) -> bool,
+) -> Option<(u64, usize, &Peer)> {
+    let waiting = peers.values().filter_map(|peer| {
+        let since = peer.inner.since.load(Ordering::SeqCst);
+        let held = peer.inner.held.load(Ordering::Relaxed);
+        let may_go = since != OURS && eligible(held) && !peer.inner.closed.is_cancelled();
+        may_go.then_some((since, held, peer))
+    });
+    waiting.min_by_key(|(since, ..)| *since)
 }
 
 fn micros(time: Duration) -> u64 {
@@ -398,8 +421,10 @@ mod tests {
         // Used again, so it is not the one that waits for longest.
         let since = first.peer.take();
         first.peer.give_back(since);
-        let newcomer = roster.seat();
-        let mut newcomer = std::pin::pin!(newcomer);
+        let mut newcomer = std::pin::pin!(roster.seat());
+        assert!(newcomer.as_mut().now_or_never().is_none());
+        assert!(!closed(&second), "not in its first second");
+        tokio::time::advance(SLOW_AFTER - Duration::from_millis(1)).await;
         assert!(newcomer.as_mut().now_or_never().is_none());
         assert!(closed(&second) && !closed(&first) && !closed(&worked_for));
         drop(second);
@@ -415,8 +440,11 @@ mod tests {
         assert!(newcomer.as_mut().now_or_never().is_none());
         assert!(!closed(&only));
         only.peer.give_back(roster.now());
-        assert!(newcomer.as_mut().now_or_never().is_none());
-        assert!(closed(&only));
+        for already in [false, true] {
+            assert!(newcomer.as_mut().now_or_never().is_none());
+            assert_eq!(closed(&only), already);
+            tokio::time::advance(SLOW_AFTER + Duration::from_millis(1)).await;
+        }
         drop(only);
         assert!(newcomer.now_or_never().flatten().is_some());
     }
@@ -432,7 +460,8 @@ mod tests {
         // As a body does that comes byte by byte.
         dripping.peer.take();
         dripping.peer.give_back(since);
-        assert!(roster.close_longest_waiting());
+        tokio::time::advance(SLOW_AFTER).await;
+        assert_eq!(roster.close_longest_waiting(), Found::Closed);
         assert!(closed(&dripping) && !closed(&idle));
     }
 

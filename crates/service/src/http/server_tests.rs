@@ -173,6 +173,7 @@ async fn whoever_takes_nothing_is_cut_off_and_its_answers_are_let_go() {
     let mut greedy = TcpStream::connect(addr).await.unwrap();
     let request = "GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(20);
     send(&mut greedy, &request).await;
+    read_until(&mut greedy, "HTTP").await;
     timeout(SOON, async {
         while lifecycle.running().contains_key("http connection") {
             tokio::task::yield_now().await;
