@@ -38,13 +38,27 @@ fn ten_thousand_idle_sockets_keep_nobody_out() {
     target.under_attack(most, |honest| {
         let mut idle: Vec<TcpStream> = (0..IDLE).map(|_| connect(target.orders)).collect();
         honest.is_served();
-        assert!(target.metric("http_connections_closed_for_others_total") > 0.0, "nobody made room");
         // They are closed at the latest when they have been idle for too long.
         let mut open = IDLE;
         while open > 0 {
             honest.is_served();
             open = idle.iter_mut().filter_map(|stream| (!is_closed(stream)).then_some(())).count();
         }
+    });
+    target.end();
+}
+
+/// The same where few connections are possible, so that there surely are too many before the first is idle for too long.
+#[test]
+fn idle_sockets_beyond_the_limit_make_room() {
+    const FILES: usize = 3_200;
+    let target = Target::with_open_files(FILES);
+    target.under_attack(FILES / 3 * KIB_PER_CONNECTION / 1024, |honest| {
+        let idle: Vec<TcpStream> = (0..FILES).map(|_| connect(target.orders)).collect();
+        honest.is_served();
+        assert!(target.metric("http_connections_closed_for_others_total") > 0.0, "nobody made room");
+        assert!(target.open_descriptors() < FILES);
+        drop(idle);
     });
     target.end();
 }

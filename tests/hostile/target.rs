@@ -1,6 +1,8 @@
 //! A running `holdfast` that is attacked while an honest client uses it.
 
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -40,12 +42,30 @@ pub(crate) struct Honest<'a> {
 }
 
 impl Target {
+    /// At its default limits.
     pub(crate) fn start() -> Self {
+        Self::start_as(|folder| Holdfast::start(folder))
+    }
+
+    /// Where the operating system allows only so many open files: each kind of connection gets a third of what the
+    /// service does not need itself.
+    pub(crate) fn with_open_files(files: usize) -> Self {
+        Self::start_as(|folder| {
+            let plain = crate::support::command(folder);
+            let mut limited = Command::new("sh");
+            limited.args(["-c", &format!("ulimit -n {files} && exec \"$0\"")]).arg(plain.get_program());
+            let set = plain.get_envs().filter_map(|(name, value)| Some((name, value?)));
+            limited.env_clear().envs(set).current_dir(folder).stdin(Stdio::null());
+            Holdfast::start_as(&mut limited)
+        })
+    }
+
+    fn start_as(start: impl FnOnce(&Path) -> Holdfast) -> Self {
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         // Ours and, as it is inherited, the services'.
         holdfast_service::descriptors::raise();
         let folder = tempfile::tempdir().unwrap();
-        let system = Holdfast::start(folder.path());
+        let system = start(folder.path());
         let (orders, products) = (system.orders, system.products);
         let id = product(&mut Client::connect(products).unwrap(), "Test Product", 1_000_000);
         let mut target = Self {
