@@ -173,7 +173,9 @@ fn sessions_that_are_only_begun_are_bounded() {
     let room = MAX_SOCKETS.min(holdfast_service::descriptors::share());
     target.under_attack(room * KIB_PER_LIVE / 1024, |honest| {
         let mut client = Client::connect(target.orders).unwrap();
-        let mut begin = || client.send("GET", "/socket.io/?EIO=4&transport=polling", "", None).unwrap().0;
+        // Not the name of a session, however much it looks like one.
+        let path = "/socket.io/?EIO=4&transport=polling&xsid=1";
+        let mut begin = || client.send("GET", path, "", None).unwrap().0;
         let begun = (0..2 * room).filter(|_| begin() == 200).count();
         // Those that were begun first may have ended meanwhile.
         assert!(begun >= room && begun < 2 * room, "{begun} of {room}");

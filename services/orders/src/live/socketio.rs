@@ -96,7 +96,9 @@ struct Session {
 
 async fn handle(State(mut endpoint): State<SocketIoEndpoint>, mut request: Request) -> Response {
     // Before it is admitted a client has no seat yet, and everybody can begin a session, so these have a bound too.
-    if !request.uri().query().is_some_and(|query| query.contains("sid=")) {
+    // Told from the others exactly as the library does.
+    let query = request.uri().query().unwrap_or_default();
+    if !query.split('&').any(|part| part.starts_with("sid=")) {
         let Ok(permit) = Arc::clone(&endpoint.sessions).try_acquire_owned() else {
             return ApiError::new(ErrorCode::Overloaded, "Too many live connections").into_response();
         };
