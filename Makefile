@@ -1,14 +1,14 @@
 # Holdfast. `make run` and `make test` are all that a newcomer needs; `make help` lists the rest.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt lint api bench servers cluster tools clean
+.PHONY: help run test check fmt lint api bench servers cluster schemathesis tools clean
 
 CARGO ?= cargo
 # Arguments for the program: make run ARGS="--orders-addr 127.0.0.1:0"
 ARGS ?=
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: tools ## build and run the whole system, with a sample catalogue (Ctrl-C stops it)
 	@$(CARGO) build --release --bin holdfast
@@ -38,6 +38,10 @@ servers: ## fetch the Kafka and MongoDB that tests start
 
 cluster: servers ## Kafka on :9092 and MongoDB on :27017 without Docker, empty, until Ctrl-C
 	@$(CARGO) run --quiet -p holdfast-servers --example cluster
+
+schemathesis: ## test both services against their API documents (SEED=…, SECONDS_EACH=…)
+	@$(CARGO) build --quiet --bin holdfast
+	@tools/schemathesis/run "$${CARGO_TARGET_DIR:-target}/debug/holdfast"
 
 bench: ## measure this machine: accepted and decided orders per second, beside a bare server
 	@$(CARGO) build --release --bin holdfast

@@ -41,6 +41,11 @@ impl Holdfast {
         Self { process, orders, products }
     }
 
+    /// See [`Running::pid`].
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// See [`Running::hear`].
     pub(crate) fn hear(&self, text: &str) -> String {
         self.process.hear(text)

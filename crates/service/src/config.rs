@@ -152,7 +152,7 @@ pub struct CommonArgs {
     )]
     pub max_body_bytes: usize,
 
-    /// Connections that are served at once; more wait in the operating system's queue.
+    /// Connections that are served at once. One more closes the one that has waited for its client for longest.
     #[arg(
         long,
         env = "MAX_CONNECTIONS",

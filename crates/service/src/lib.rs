@@ -6,6 +6,7 @@ pub mod backend;
 pub mod broker;
 pub mod clock;
 pub mod config;
+pub mod descriptors;
 pub mod http;
 pub mod keys;
 pub mod lifecycle;

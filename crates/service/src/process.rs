@@ -10,6 +10,7 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{CommonArgs, ProbeArgs, is_exposed};
+use crate::descriptors;
 use crate::lifecycle::Lifecycle;
 use crate::steps::Steps;
 use crate::telemetry::{InvalidFilter, Metrics, init_logging};
@@ -45,6 +46,7 @@ impl Process {
     /// See [`BeginError`].
     pub fn begin(common: &CommonArgs, addrs: &[SocketAddr], probe: &ProbeArgs) -> Result<Self, BeginError> {
         init_logging(&common.log, common.log_format)?;
+        descriptors::raise();
         for addr in addrs.iter().filter(|addr| is_exposed(**addr)) {
             tracing::warn!("{addr} can be reached from other machines, and every caller is an admin");
         }

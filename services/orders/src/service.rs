@@ -14,6 +14,7 @@ use holdfast_service::Process;
 use holdfast_service::backend::{WritesReady, until_it_works};
 use holdfast_service::broker::{Broker, BusReady, Sender};
 use holdfast_service::config::CommonArgs;
+use holdfast_service::descriptors;
 use holdfast_service::http::{
     Gate, HttpOptions, HttpServer, InvalidOrigin, Operational, ReadyCheck, ServerOptions, finish,
     operational_routes,
@@ -71,7 +72,7 @@ impl Settings {
             pause_consumers: false,
             http: HttpOptions::from_args(common, addr)?,
             server: ServerOptions::from_args(common),
-            live: LiveConfig::default(),
+            live: LiveConfig::default().within(descriptors::share()),
         })
     }
 }

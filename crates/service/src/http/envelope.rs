@@ -94,6 +94,20 @@ fn render(
     data: &impl Serialize,
     meta: Option<&impl Serialize>,
 ) -> ApiResult {
+    let body = write(message, data, meta)
+        .map_err(|e| ApiError::new(ErrorCode::Internal, "The answer could not be written").with_source(e))?;
+    Ok(json_response(status, body))
+}
+
+/// The body of [`ok`] alone, for answers that are kept (idempotency).
+///
+/// # Errors
+/// If `data` cannot be written as JSON.
+pub fn body(message: &str, data: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    write(message, data, None::<&()>)
+}
+
+fn write(message: &str, data: &impl Serialize, meta: Option<&impl Serialize>) -> serde_json::Result<Vec<u8>> {
     #[derive(Serialize)]
     struct Envelope<'a, D, M> {
         success: bool,
@@ -102,9 +116,7 @@ fn render(
         #[serde(skip_serializing_if = "Option::is_none")]
         meta: Option<&'a M>,
     }
-    let body = serde_json::to_vec(&Envelope { success: true, message, data, meta })
-        .map_err(|e| ApiError::new(ErrorCode::Internal, "The answer could not be written").with_source(e))?;
-    Ok(json_response(status, body))
+    serde_json::to_vec(&Envelope { success: true, message, data, meta })
 }
 
 /// The success envelope around values that are JSON already: nothing is parsed or written again.

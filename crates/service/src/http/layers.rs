@@ -26,6 +26,7 @@ use super::cors::{self, Cors, Verdict};
 use super::error::ApiError;
 use super::hosts::AllowedHosts;
 use super::metrics::{RequestMetrics, method_label};
+use super::roster::Peer;
 use crate::config::CommonArgs;
 use crate::lifecycle::panic_text;
 
@@ -210,6 +211,9 @@ where
             );
             let response = about.error(&error, None);
             return Box::pin(std::future::ready(Ok(about.seal(response, &shared, start))));
+        }
+        if live && let Some(peer) = request.extensions().get::<Peer>() {
+            peer.waits_for_news();
         }
         request.extensions_mut().insert(RequestContext {
             id: about.id.clone(),

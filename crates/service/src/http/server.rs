@@ -4,41 +4,52 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::guard::Guarded;
+use super::roster::{Roster, Watched};
 use crate::config::CommonArgs;
+use crate::descriptors;
 use crate::lifecycle::Lifecycle;
 
 /// How a server behaves below HTTP.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// Connections served at once; more wait in the operating system's queue.
+    /// Connections served at once. One more closes the one that has waited for its client for longest.
     pub max_connections: usize,
+    /// Bytes of bodies that are arriving and of answers that are not taken yet, for all connections together. More
+    /// close the connections of clients that have been slow for longest.
+    pub max_held_bytes: usize,
     /// How long a request's head may take to arrive, and how long a kept connection may be idle.
     pub header_timeout: Duration,
+    /// How long a client may take nothing of its answer.
+    pub answer_timeout: Duration,
     /// The largest request head, in bytes.
     pub max_head_bytes: usize,
 }
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { max_connections: 8192, header_timeout: Duration::from_secs(10), max_head_bytes: 32 * 1024 }
+        Self {
+            max_connections: 8192,
+            max_held_bytes: 64 << 20,
+            header_timeout: Duration::from_secs(10),
+            answer_timeout: Duration::from_secs(10),
+            max_head_bytes: 32 * 1024,
+        }
     }
 }
 
 impl ServerOptions {
-    /// As configured.
+    /// As configured, as far as the operating system's limit of open files allows it.
     pub fn from_args(args: &CommonArgs) -> Self {
-        Self { max_connections: args.max_connections, ..Self::default() }
+        Self { max_connections: args.max_connections.min(descriptors::share()), ..Self::default() }
     }
 }
 
@@ -82,7 +93,8 @@ impl HttpServer {
 }
 
 async fn accept(listener: TcpListener, router: Router, options: ServerOptions, lifecycle: &Lifecycle) {
-    let permits = Arc::new(Semaphore::new(options.max_connections));
+    let roster = Roster::new(options.max_connections, options.max_held_bytes);
+    let slow = metrics::counter!("http_slow_clients_total");
     let drain = lifecycle.drain_token();
     let mut builder = http1::Builder::new();
     // No `pipeline_flush`: with it, hyper closes on a head that is too large before it has flushed the 431.
@@ -91,8 +103,6 @@ async fn accept(listener: TcpListener, router: Router, options: ServerOptions, l
         .header_read_timeout(options.header_timeout)
         .max_buf_size(options.max_head_bytes.max(8192));
     loop {
-        // The permit comes first, so that a connection that cannot be served is never taken out of the queue.
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -100,23 +110,34 @@ async fn accept(listener: TcpListener, router: Router, options: ServerOptions, l
                 if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
                 {
                     tracing::warn!("cannot accept connections: {error}");
+                    roster.close_longest_waiting();
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 continue;
             }
         };
+        // Not before it has come: nobody is closed for somebody who may never come.
+        let Some(seat) = roster.seat().await else { return };
+        // Without it, a small answer on a kept connection may wait for the peer's delayed acknowledgement.
+        let _ = stream.set_nodelay(true);
+        let stream = Guarded::new(stream, options.answer_timeout, slow.clone());
         let (builder, router, drain) = (builder.clone(), router.clone(), drain.clone());
         lifecycle.spawn("http connection", async move {
-            connection(stream, builder, router, drain).await;
-            drop(permit);
+            let served = connection(stream, builder, seat.serve(router), drain);
+            tokio::select! {
+                () = served => {}
+                () = seat.closed() => {}
+            }
         });
     }
 }
 
-async fn connection(stream: TcpStream, builder: http1::Builder, router: Router, drain: CancellationToken) {
-    // Without it, a small answer on a kept connection may wait for the peer's delayed acknowledgement.
-    let _ = stream.set_nodelay(true);
-    let service = TowerToHyperService::new(router);
+async fn connection(
+    stream: Guarded<TcpStream>,
+    builder: http1::Builder,
+    service: Watched,
+    drain: CancellationToken,
+) {
     let mut served = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
     let result = {
         let mut draining = pin!(drain.cancelled());

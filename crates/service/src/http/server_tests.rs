@@ -9,10 +9,13 @@ use super::*;
 use crate::http::{HttpOptions, StrictJson, finish};
 
 const SOON: Duration = Duration::from_secs(5);
+/// Twenty of them are more than the buffers of a loopback connection hold.
+const LARGE: usize = 1 << 20;
 
 async fn start(options: ServerOptions) -> (SocketAddr, Lifecycle) {
     let router = Router::new()
         .route("/fast", get(|| async { "fast" }))
+        .route("/large", get(|| async { "x".repeat(LARGE) }))
         .route(
             "/slow",
             get(|| async {
@@ -141,15 +144,58 @@ async fn heads_that_are_too_large_are_refused() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_wait() {
+async fn without_room_an_idle_connection_makes_some() {
     let (addr, _lifecycle) = start(ServerOptions { max_connections: 1, ..ServerOptions::default() }).await;
-    let first = TcpStream::connect(addr).await.unwrap();
+    let mut idle = TcpStream::connect(addr).await.unwrap();
+    send(&mut idle, "GET /fast HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    read_until(&mut idle, "fast").await;
     let mut second = TcpStream::connect(addr).await.unwrap();
     send(&mut second, "GET /fast HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
-    let mut byte = [0];
-    assert!(timeout(Duration::from_millis(100), second.read(&mut byte)).await.is_err());
-    drop(first);
-    assert!(read_until(&mut second, "fast").await.starts_with("TTP/1.1 200") || byte[0] == 0);
+    assert!(read_until(&mut second, "fast").await.starts_with("HTTP/1.1 200"));
+    assert_eq!(read_to_end(&mut idle).await, "");
+}
+
+#[tokio::test]
+async fn without_room_what_is_worked_for_is_finished_first() {
+    let (addr, _lifecycle) = start(ServerOptions { max_connections: 1, ..ServerOptions::default() }).await;
+    let mut worked_for = TcpStream::connect(addr).await.unwrap();
+    send(&mut worked_for, "GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    let mut second = TcpStream::connect(addr).await.unwrap();
+    send(&mut second, "GET /fast HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    assert!(read_until(&mut second, "fast").await.starts_with("HTTP/1.1 200"));
+    assert!(read_to_end(&mut worked_for).await.ends_with("slow"));
+}
+
+#[tokio::test]
+async fn whoever_takes_nothing_is_cut_off_and_its_answers_are_let_go() {
+    let options = ServerOptions { answer_timeout: Duration::from_millis(100), ..ServerOptions::default() };
+    let (addr, lifecycle) = start(options).await;
+    let mut greedy = TcpStream::connect(addr).await.unwrap();
+    let request = "GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(20);
+    send(&mut greedy, &request).await;
+    read_until(&mut greedy, "HTTP").await;
+    timeout(SOON, async {
+        while lifecycle.running().contains_key("http connection") {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("cut off");
+    // It reads what was on its way, and not more.
+    let mut all = Vec::new();
+    let _ = greedy.read_to_end(&mut all).await;
+    assert!(all.len() < 20 * LARGE, "{}", all.len());
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_after_a_while() {
+    let (addr, _lifecycle) =
+        start(ServerOptions { header_timeout: Duration::from_millis(100), ..ServerOptions::default() }).await;
+    let mut untouched = TcpStream::connect(addr).await.unwrap();
+    let mut used = TcpStream::connect(addr).await.unwrap();
+    send(&mut used, "GET /fast HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    assert!(read_to_end(&mut used).await.ends_with("fast"));
+    assert_eq!(read_to_end(&mut untouched).await, "");
 }
 
 #[tokio::test]

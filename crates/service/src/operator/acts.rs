@@ -146,9 +146,9 @@ pub(super) async fn replay(
     Extract(operator): State,
     _: Admin,
     PathId(id): PathId<DeadLetterId>,
-    body: MaybeJson<ActBody>,
+    body: MaybeJson<Option<ActBody>>,
 ) -> ApiResult {
-    let mode = mode(body.value);
+    let mode = mode(body.value.flatten());
     let number = operator.own(&id)?;
     let outcome = operator.dead_letters.replay(number, mode).await;
     operator.answer(outcome.map_err(|error| errors::dead_letter(&operator, &id, error))?, mode)
@@ -176,9 +176,9 @@ pub(super) async fn discard(
     Extract(operator): State,
     _: Admin,
     PathId(id): PathId<DeadLetterId>,
-    body: MaybeJson<ActBody>,
+    body: MaybeJson<Option<ActBody>>,
 ) -> ApiResult {
-    let mode = mode(body.value);
+    let mode = mode(body.value.flatten());
     let number = operator.own(&id)?;
     let outcome = operator.dead_letters.discard(number, mode).await;
     operator.answer(outcome.map_err(|error| errors::dead_letter(&operator, &id, error))?, mode)

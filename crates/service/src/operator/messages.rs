@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State as Extract;
 use holdfast_bus::TailFrom;
 use holdfast_contract::Topic;
@@ -14,7 +15,7 @@ use super::message::MessageBody;
 use super::page::{self, Direction, Page};
 use super::topics::TopicName;
 use super::{Operator, State};
-use crate::http::{ApiResult, ErrorBody, PathId, StrictQuery, cursor, ok_with_meta};
+use crate::http::{ApiResult, ErrorBody, PathId, Peer, StrictQuery, cursor, ok_with_meta};
 
 pub(super) const PATH: &str = "/api/v1/topics/{name}/messages";
 
@@ -191,6 +192,7 @@ impl Operator {
 pub(super) async fn messages(
     Extract(operator): State,
     _: Admin,
+    peer: Option<Extension<Peer>>,
     PathId(TopicName(name)): PathId<TopicName>,
     StrictQuery(query): StrictQuery<MessagesQuery>,
 ) -> ApiResult {
@@ -202,6 +204,9 @@ pub(super) async fn messages(
         let mut tail = operator.bus.tail(&[topic], TailFrom::Now).await.map_err(errors::bus)?;
         read = operator.page(&asked).await?;
         if read.0.records.is_empty() {
+            if let Some(Extension(peer)) = peer {
+                peer.waits_for_news();
+            }
             // A tail that breaks is as good a reason to look again as one that wakes.
             let _ = tokio::time::timeout(asked.wait, tail.next(1)).await;
             read = operator.page(&asked).await?;

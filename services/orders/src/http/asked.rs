@@ -11,7 +11,8 @@ use holdfast_service::http::{
     ApiError, Caller, IdempotencyKey, IdempotencyScope, RequestContext, json_response,
 };
 
-use crate::usecase::{Answer, Asked, UseCases};
+use super::errors;
+use crate::usecase::{Answer, Asked, ChangeRefusal, Outcome, Render, UseCases};
 
 /// The head of a changing request.
 #[derive(Debug)]
@@ -116,6 +117,20 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
 pub(super) fn tag(response: &mut Response, version: u64) {
     if let Ok(value) = HeaderValue::from_str(&format!("\"{version}\"")) {
         response.headers_mut().insert(header::ETAG, value);
+    }
+}
+
+/// Writes the answers to a change: a success as the endpoint has it, a refusal as every endpoint has it.
+pub(super) struct Answers<F>(pub(super) F);
+
+impl<F: Fn(Outcome<'_>) -> Vec<u8> + Sync> Render for Answers<F> {
+    fn done(&self, outcome: Outcome<'_>) -> Vec<u8> {
+        (self.0)(outcome)
+    }
+
+    fn refused(&self, refusal: &ChangeRefusal, asked: &Asked) -> (u16, Vec<u8>) {
+        let error = errors::change_refused(refusal);
+        (error.status().as_u16(), error.body(&asked.request_id))
     }
 }
 

@@ -9,7 +9,7 @@ use holdfast_service::http::{ApiError, ErrorBody, MaybeJson, PathId, SuccessBody
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::asked::{Head, answered};
+use super::asked::{Answers, Head, answered};
 use super::input::OrderRef;
 use super::schema::OrderData;
 use super::{BASE, Route, State, errors};
@@ -35,9 +35,9 @@ pub(super) fn route() -> Route {
 /// What it holds is given back; what was shipped already is booked back in. Cancelling twice is a no-op.
 #[utoipa::path(
     patch, path = "/api/v1/orders/{id}/cancel", tag = "orders", operation_id = "cancelOrder",
-    params(("id" = String, Path, description = "`_id` or `orderNumber`"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the call safe to repeat for at least 24 hours"),
-        ("If-Match" = Option<String>, Header, description = "The version that this was decided on")),
+    params(("id" = String, Path, description = "`_id` or `orderNumber`", pattern = "^([0-9a-fA-F]{24}|[Oo][Rr][Dd]-[0-9A-Za-z]{13})$"),
+        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "Makes the call safe to repeat for at least 24 hours"),
+        ("If-Match" = Option<String>, Header, pattern = "^(\\*|[0-9]{1,18}|\"[0-9]{1,18}\")$", description = "The version that this was decided on")),
     request_body = Option<Cancel>,
     responses(
         (status = 200, description = "Cancelled, or was so already", body = SuccessBody<OrderData>),
@@ -63,7 +63,7 @@ pub(super) async fn handle(
     // Whether the caller may, the use case sees once it has the order.
     let command = Command::Cancel { reason };
     let answer = cases
-        .change(ChangeRequest { id, command, expected, asked: &asked }, render)
+        .change(ChangeRequest { id, command, expected, asked: &asked }, &Answers(render))
         .await
         .map_err(errors::change)?;
     Ok(answered(answer))

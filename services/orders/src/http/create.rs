@@ -116,7 +116,7 @@ pub(super) fn route() -> Route {
 /// moments; a rejected order is cancelled, with every shortage named.
 #[utoipa::path(
     post, path = "/api/v1/orders", tag = "orders", operation_id = "createOrder",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the call safe to repeat for at least 24 hours")),
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "Makes the call safe to repeat for at least 24 hours")),
     request_body = CreateOrder,
     responses(
         (status = 201, description = "Taken", body = SuccessBody<OrderData>,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::asked::{Head, answered};
+use super::asked::{Answers, Head, answered};
 use super::input::OrderRef;
 use super::{Route, State, errors};
 use crate::domain::Command;
@@ -41,9 +41,9 @@ pub(super) fn route() -> Route {
 /// A pending or processing order is cancelled first. Shipped and delivered ones stay.
 #[utoipa::path(
     delete, path = "/api/v1/orders/{id}", tag = "orders", operation_id = "deleteOrder",
-    params(("id" = String, Path, description = "`_id` or `orderNumber`"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the call safe to repeat for at least 24 hours"),
-        ("If-Match" = Option<String>, Header, description = "The version that this was decided on")),
+    params(("id" = String, Path, description = "`_id` or `orderNumber`", pattern = "^([0-9a-fA-F]{24}|[Oo][Rr][Dd]-[0-9A-Za-z]{13})$"),
+        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "Makes the call safe to repeat for at least 24 hours"),
+        ("If-Match" = Option<String>, Header, pattern = "^(\\*|[0-9]{1,18}|\"[0-9]{1,18}\")$", description = "The version that this was decided on")),
     responses(
         (status = 200, description = "Deleted: from now on it is not found", body = SuccessBody<Deleted>),
         (status = 400, description = "INVALID_ID, INVALID_IDEMPOTENCY_KEY", body = ErrorBody),
@@ -70,7 +70,7 @@ pub(super) async fn handle(
     let asked = head.ask(&cases, || format!("DELETE {BASE}/{id}"), b"")?;
     let command = Command::Hide;
     let answer = cases
-        .change(ChangeRequest { id, command, expected, asked: &asked }, render)
+        .change(ChangeRequest { id, command, expected, asked: &asked }, &Answers(render))
         .await
         .map_err(errors::change)?;
     Ok(answered(answer))

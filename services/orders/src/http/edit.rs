@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::asked::{Head, answered, tag};
+use super::asked::{Answers, Head, answered, tag};
 use super::input::{self, OrderRef, Problems};
 use super::schema::{AddressBody, OrderData};
 use super::{BASE, Route, State, errors};
@@ -41,9 +41,9 @@ pub(super) fn route() -> Route {
 /// Shipping address and metadata only.
 #[utoipa::path(
     put, path = "/api/v1/orders/{id}", tag = "orders", operation_id = "editOrder",
-    params(("id" = String, Path, description = "`_id` or `orderNumber`"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the call safe to repeat for at least 24 hours"),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` that this was decided on", example = "\"3\"")),
+    params(("id" = String, Path, description = "`_id` or `orderNumber`", pattern = "^([0-9a-fA-F]{24}|[Oo][Rr][Dd]-[0-9A-Za-z]{13})$"),
+        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "Makes the call safe to repeat for at least 24 hours"),
+        ("If-Match" = Option<String>, Header, pattern = "^(\\*|[0-9]{1,18}|\"[0-9]{1,18}\")$", description = "The `ETag` that this was decided on", example = "\"3\"")),
     request_body = Edit,
     responses(
         (status = 200, description = "Changed, or so already", body = SuccessBody<OrderData>,
@@ -86,7 +86,7 @@ pub(super) async fn handle(
     let asked = head.ask(&cases, || format!("PUT {BASE}/{id}"), &body.raw)?;
     let command = Command::Edit { address, metadata };
     let answer = cases
-        .change(ChangeRequest { id, command, expected, asked: &asked }, render)
+        .change(ChangeRequest { id, command, expected, asked: &asked }, &Answers(render))
         .await
         .map_err(errors::change)?;
     let version = version_of(&answer);

@@ -7,7 +7,7 @@ use holdfast_storage::StoreError;
 use serde_json::json;
 
 use crate::domain::{PlaceRefusal, Refusal};
-use crate::usecase::{ChangeError, PlaceError};
+use crate::usecase::{ChangeError, ChangeRefusal, PlaceError};
 
 pub(super) fn no_such_order() -> ApiError {
     ApiError::new(ErrorCode::OrderNotFound, "There is no such order")
@@ -43,18 +43,25 @@ pub(super) fn place(error: PlaceError) -> ApiError {
 
 pub(super) fn change(error: ChangeError) -> ApiError {
     match error {
-        ChangeError::NotFound => no_such_order(),
-        ChangeError::Refused(refusal) => refused(refusal),
-        ChangeError::VersionConflict { expected, current } => ApiError::new(
-            ErrorCode::VersionConflict,
-            format!("The order is at version {current}, not {expected}: read it again"),
-        )
-        .details(json!({ "expected": expected, "current": current })),
+        ChangeError::Refused(refusal) => change_refused(&refusal),
         ChangeError::KeyReused(_) => key_reused(),
         ChangeError::Contended => {
             ApiError::new(ErrorCode::Overloaded, "The order is being changed by many at once; try again")
         }
         ChangeError::Store(error) => store(error),
+    }
+}
+
+/// What the order's state says against a change.
+pub(super) fn change_refused(refusal: &ChangeRefusal) -> ApiError {
+    match *refusal {
+        ChangeRefusal::NotFound => no_such_order(),
+        ChangeRefusal::State(refusal) => refused(refusal),
+        ChangeRefusal::VersionConflict { expected, current } => ApiError::new(
+            ErrorCode::VersionConflict,
+            format!("The order is at version {current}, not {expected}: read it again"),
+        )
+        .details(json!({ "expected": expected, "current": current })),
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn route() -> Route {
 /// Get an order
 #[utoipa::path(
     get, path = "/api/v1/orders/{id}", tag = "orders", operation_id = "getOrder",
-    params(("id" = String, Path, description = "`_id` or `orderNumber`")),
+    params(("id" = String, Path, description = "`_id` or `orderNumber`", pattern = "^([0-9a-fA-F]{24}|[Oo][Rr][Dd]-[0-9A-Za-z]{13})$")),
     responses(
         (status = 200, description = "The order", body = SuccessBody<OrderData>,
             headers(("ETag" = String, description = "The order's version, for `If-Match`"))),

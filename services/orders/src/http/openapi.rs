@@ -39,7 +39,9 @@ struct Document;
 
 /// The document; `/openapi.json` serves it and `api/` keeps a copy that is checked for drift.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    Document::openapi().merge_from(holdfast_service::operator::openapi())
+    let mut document = Document::openapi().merge_from(holdfast_service::operator::openapi());
+    holdfast_service::http::openapi::complete(&mut document);
+    document
 }
 
 /// The routes that [`holdfast_service::http::operational_routes`] serves; here only for the document.

@@ -9,7 +9,7 @@ use holdfast_service::http::{ApiError, ErrorBody, PathId, StrictJson, SuccessBod
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::asked::{Head, answered};
+use super::asked::{Answers, Head, answered};
 use super::input::{OrderRef, StatusInput};
 use super::schema::{self, OrderBody};
 use super::{BASE, Route, State, errors};
@@ -62,9 +62,9 @@ pub(super) fn route() -> Route {
 /// Allowed: 1→2, 1→5, 2→3, 2→5, 3→4, 3→5. 1→2 and 2→3 need reserved stock. The status that it has is a no-op.
 #[utoipa::path(
     patch, path = "/api/v1/orders/{id}/status", tag = "orders", operation_id = "setOrderStatus",
-    params(("id" = String, Path, description = "`_id` or `orderNumber`"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the call safe to repeat for at least 24 hours"),
-        ("If-Match" = Option<String>, Header, description = "The version that this was decided on")),
+    params(("id" = String, Path, description = "`_id` or `orderNumber`", pattern = "^([0-9a-fA-F]{24}|[Oo][Rr][Dd]-[0-9A-Za-z]{13})$"),
+        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "Makes the call safe to repeat for at least 24 hours"),
+        ("If-Match" = Option<String>, Header, pattern = "^(\\*|[0-9]{1,18}|\"[0-9]{1,18}\")$", description = "The version that this was decided on")),
     request_body = SetStatus,
     responses(
         (status = 200, description = "Changed, or so already", body = SuccessBody<StatusChanged>),
@@ -97,7 +97,7 @@ pub(super) async fn handle(
     let asked = head.ask(&cases, || format!("PATCH {BASE}/{id}/status"), &body.raw)?;
     let command = Command::SetStatus { to, reason, tracking: tracking_number };
     let answer = cases
-        .change(ChangeRequest { id, command, expected, asked: &asked }, render)
+        .change(ChangeRequest { id, command, expected, asked: &asked }, &Answers(render))
         .await
         .map_err(errors::change)?;
     Ok(answered(answer))

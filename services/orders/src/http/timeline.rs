@@ -138,7 +138,7 @@ pub(super) fn route() -> Route {
 /// Get an order's timeline
 #[utoipa::path(
     get, path = "/api/v1/orders/{id}/timeline", tag = "orders", operation_id = "getOrderTimeline",
-    params(("id" = String, Path, description = "`_id` or `orderNumber`")),
+    params(("id" = String, Path, description = "`_id` or `orderNumber`", pattern = "^([0-9a-fA-F]{24}|[Oo][Rr][Dd]-[0-9A-Za-z]{13})$")),
     responses(
         (status = 200, description = "Every step, oldest first", body = SuccessBody<TimelineData>),
         (status = 400, description = "INVALID_ID", body = ErrorBody),

@@ -23,7 +23,6 @@
 
 mod ask;
 mod frame;
-mod guard;
 mod hub;
 mod pump;
 mod ring;
@@ -69,6 +68,13 @@ impl Default for LiveConfig {
             ping_every: Duration::from_secs(25),
             position_every: 4_096,
         }
+    }
+}
+
+impl LiveConfig {
+    /// With at most this many connections: those that the operating system allows.
+    pub fn within(self, connections: usize) -> Self {
+        Self { max_sockets: self.max_sockets.min(connections), ..self }
     }
 }
 

@@ -51,12 +51,18 @@ impl Ring {
         }
     }
 
-    /// Up to `max` frames from number `from` on.
-    pub(super) fn read(&self, from: u64, max: usize) -> Found {
+    /// Up to `max` frames from number `from` on, and at least one, but not more than `max_bytes` otherwise.
+    pub(super) fn read(&self, from: u64, max: usize, max_bytes: usize) -> Found {
         let Some(skip) = from.checked_sub(self.first) else { return Found::Gone };
         // Numbers are handed out by this ring or lie before it, so the difference is at most its length.
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-        let frames: Vec<_> = self.frames.iter().skip(skip).take(max).cloned().collect();
+        let mut bytes = 0;
+        let fits = |frame: &&Arc<Frame>| {
+            let first = bytes == 0;
+            bytes += frame.weight();
+            first || bytes <= max_bytes
+        };
+        let frames: Vec<_> = self.frames.iter().skip(skip).take(max).take_while(fits).cloned().collect();
         if frames.is_empty() { Found::Nothing } else { Found::Frames(frames) }
     }
 

@@ -8,9 +8,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, Uri};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use holdfast_contract::ErrorCode;
+use holdfast_service::http::{ApiError, Guarded};
 use http_body_util::Limited;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -19,13 +20,13 @@ use socketioxide::handler::ConnectHandler;
 use socketioxide::service::SocketIoService;
 use socketioxide::socket::DisconnectReason;
 use socketioxide::{SendError, SocketError, SocketIo, TransportType};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::ask::{Ask, Wishes};
 use super::frame::{Message, Notice, ReloadReason};
-use super::guard::Guarded;
 use super::hub::{Hub, Seat};
 use super::subscription::Subscription;
 
@@ -36,6 +37,8 @@ const QUEUE: usize = 64;
 /// Largest message for a client that polls. With it, everything that waits fits into one answer: the library loses a
 /// packet that is left over from an answer when the client upgrades to WebSocket.
 const MAX_POLLED: usize = 128 << 10;
+/// How long a session may take to say what it wants.
+const CONNECTING: Duration = Duration::from_secs(10);
 /// How long to wait before a full queue is tried again.
 const FULL: Duration = Duration::from_millis(5);
 /// How long connections may take to say goodbye at shutdown, and again to be closed.
@@ -47,6 +50,8 @@ pub(super) struct SocketIoEndpoint {
     hub: Arc<Hub>,
     service: SocketIoService<Router>,
     io: SocketIo,
+    /// Sessions that may be begun; a session has its permit until it ends.
+    sessions: Arc<Semaphore>,
 }
 
 impl SocketIoEndpoint {
@@ -58,13 +63,14 @@ impl SocketIoEndpoint {
             .ws_max_frame_size(MAX_INCOMING)
             .ping_interval(hub.config.ping_every)
             .ping_timeout(Duration::from_secs(20))
-            .connect_timeout(Duration::from_secs(20))
+            .connect_timeout(CONNECTING)
             .build_with_inner_svc(Router::new());
         let (admitting, serving) = (hub.clone(), hub.clone());
         let admit = move |socket: SocketRef, auth: TryData<Value>| admit(admitting.clone(), socket, auth);
         let connected = async move |socket: SocketRef| serve(&serving, socket).await;
         io.ns("/", connected.with(admit));
-        Self { hub: hub.clone(), service, io }
+        let sessions = Arc::new(Semaphore::new(hub.config.max_sockets));
+        Self { hub: hub.clone(), service, io, sessions }
     }
 
     pub(super) fn router(&self) -> Router {
@@ -82,7 +88,22 @@ impl SocketIoEndpoint {
     }
 }
 
+/// A place among the sessions; in the request that began one, which the library keeps for as long as the session is.
+#[derive(Clone)]
+struct Session {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
 async fn handle(State(mut endpoint): State<SocketIoEndpoint>, mut request: Request) -> Response {
+    // Before it is admitted a client has no seat yet, and everybody can begin a session, so these have a bound too.
+    // Told from the others exactly as the library does.
+    let query = request.uri().query().unwrap_or_default();
+    if !query.split('&').any(|part| part.starts_with("sid=")) {
+        let Ok(permit) = Arc::clone(&endpoint.sessions).try_acquire_owned() else {
+            return ApiError::new(ErrorCode::Overloaded, "Too many live connections").into_response();
+        };
+        request.extensions_mut().insert(Session { _permit: Arc::new(permit) });
+    }
     let upgrade = hyper::upgrade::on(&mut request);
     let (parts, body) = request.into_parts();
     let session = axum::http::Request::from_parts(parts.clone(), ());
@@ -95,7 +116,8 @@ async fn handle(State(mut endpoint): State<SocketIoEndpoint>, mut request: Reque
         lifecycle.spawn("live socket.io connection", async move {
             let Ok(connection) = upgrade.await else { return };
             let limit = endpoint.hub.config.slow_after;
-            let (guarded, closed) = Guarded::new(TokioIo::new(connection), limit);
+            let slow = metrics::counter!("live_slow_clients_total");
+            let (guarded, closed) = Guarded::watched(TokioIo::new(connection), limit, slow);
             let uri = session.uri().clone();
             if Service::call(&mut endpoint.service, (guarded, session)).await.is_ok() {
                 let drain = endpoint.hub.lifecycle.drain_token();

@@ -15,6 +15,10 @@ use super::ring::{Found, Ring};
 
 /// Messages that are handed to a transport at once.
 const BATCH: usize = 128;
+/// Bytes that are: they stay in memory until a slow client has taken them.
+const BATCH_BYTES: usize = 64 << 10;
+/// Records that are read from the bus at first. How large they are shows then.
+const FIRST_READ: usize = 16;
 /// How long to wait before a bus that is away is asked again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -28,6 +32,8 @@ pub(super) struct Subscription {
     told: Told,
     /// Records since the client was last given a `seq`.
     unseen: usize,
+    /// Records to read from the bus at once, so that they are about [`BATCH_BYTES`].
+    read: usize,
 }
 
 /// Where it is.
@@ -62,7 +68,15 @@ impl Subscription {
     pub(super) fn new(seat: Seat, ask: Ask) -> Self {
         let changed = seat.hub().watch_ring();
         let told = Told::Position(String::new());
-        Self { seat, changed, filter: ask.filter, at: At::Start(ask.resume), told, unseen: 0 }
+        Self {
+            seat,
+            changed,
+            filter: ask.filter,
+            at: At::Start(ask.resume),
+            told,
+            unseen: 0,
+            read: FIRST_READ,
+        }
     }
 
     pub(super) fn hub(&self) -> &Arc<Hub> {
@@ -141,7 +155,7 @@ impl Subscription {
     async fn read_ring(&mut self) -> Vec<Message> {
         let At::Ring { next, .. } = self.at else { return Vec::new() };
         self.changed.borrow_and_update();
-        match self.hub().ring(|ring| ring.read(next, BATCH)) {
+        match self.hub().ring(|ring| ring.read(next, BATCH, BATCH_BYTES)) {
             Some(Found::Frames(frames)) => self.take(frames),
             Some(Found::Nothing) | None => {
                 let _ = self.changed.changed().await;
@@ -230,7 +244,7 @@ impl Subscription {
         }
         // The ring reaches back less far than this, so there is more to read and the permit is not held for long.
         let Ok(_permit) = hub.catch_ups.acquire().await else { return Vec::new() };
-        let records = match tail.next(BATCH).await {
+        let records = match tail.next(self.read).await {
             Ok(records) => records,
             Err(error) => {
                 tracing::debug!(%error, "catching up failed; trying again");
@@ -239,6 +253,8 @@ impl Subscription {
                 return Vec::new();
             }
         };
+        let bytes: usize = records.iter().map(|record| record.payload.len()).sum();
+        self.read = if bytes > BATCH_BYTES { self.read / 2 } else { self.read * 2 }.clamp(1, BATCH);
         let mut given = Vec::with_capacity(records.len());
         for record in records {
             // Retention took records away while they were being read.

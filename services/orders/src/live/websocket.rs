@@ -23,6 +23,8 @@ use super::subscription::Subscription;
 
 /// Largest message that a client may send.
 const MAX_INCOMING: usize = 64 << 10;
+/// What may wait in memory for a peer that takes nothing, beside the message that is being sent.
+const WRITE_BUFFER: usize = 16 << 10;
 /// How long a peer may take to answer our close.
 const CLOSING: Duration = Duration::from_secs(1);
 
@@ -54,7 +56,8 @@ pub(super) async fn upgrade(
         Err(rejection) => Err(rejection.body_text()),
     };
     let held = hub.lifecycle.hold("live websocket");
-    upgrade.max_message_size(MAX_INCOMING).max_frame_size(MAX_INCOMING).on_upgrade(move |socket| async move {
+    let upgrade = upgrade.max_message_size(MAX_INCOMING).max_frame_size(MAX_INCOMING);
+    upgrade.write_buffer_size(WRITE_BUFFER).on_upgrade(move |socket| async move {
         match ask {
             Ok(ask) => serve(socket, seat, ask).await,
             Err(problem) => refuse(socket, &seat, &problem).await,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use holdfast_contract::OrderId;
+use holdfast_contract::{OrderId, Timestamp};
 use holdfast_storage::StoreError;
 use thiserror::Error;
 
@@ -46,15 +46,15 @@ impl Outcome<'_> {
     }
 }
 
-/// Why an order was not changed.
-#[derive(Debug, Error)]
-pub enum ChangeError {
+/// Why the order, as it is, is not changed. An answer like any other: with an `Idempotency-Key` it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ChangeRefusal {
     /// There is none, it was deleted, or it is not the caller's.
     #[error("there is no such order")]
     NotFound,
     /// Its state does not allow it.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    State(#[from] Refusal),
     /// It is not at the version that the client decided on.
     #[error("the order is at version {current}, not {expected}")]
     VersionConflict {
@@ -63,6 +63,22 @@ pub enum ChangeError {
         /// What it is.
         current: u64,
     },
+}
+
+/// How the answers to a change are written.
+pub trait Render: Sync {
+    /// The body of a success (status 200).
+    fn done(&self, outcome: Outcome<'_>) -> Vec<u8>;
+    /// Status and body of a refusal.
+    fn refused(&self, refusal: &ChangeRefusal, asked: &Asked) -> (u16, Vec<u8>);
+}
+
+/// Why an order was not changed.
+#[derive(Debug, Error)]
+pub enum ChangeError {
+    /// As it is, it is not; nothing was stored, for there is no key.
+    #[error(transparent)]
+    Refused(#[from] ChangeRefusal),
     /// The `Idempotency-Key` was used for another body.
     #[error(transparent)]
     KeyReused(#[from] KeyReused),
@@ -74,86 +90,86 @@ pub enum ChangeError {
     Store(#[from] StoreError),
 }
 
+/// What an attempt has come to, before it is committed.
+struct Decided {
+    commit: Commit,
+    before: Arc<Order>,
+    after: Arc<Order>,
+    view: Bytes,
+}
+
 impl UseCases {
-    /// Changes an order, durably; `render` writes the answer (status 200).
+    /// Changes an order, durably; `render` writes the answer. With an `Idempotency-Key` a refusal is stored and is an
+    /// [`Answer`] too, so that the same request again is refused again, whatever has become of the order.
     ///
     /// # Errors
     /// See [`ChangeError`]. Nothing was stored, except that it may have been after [`StoreError::Unavailable`].
     pub async fn change(
         &self,
         request: ChangeRequest<'_>,
-        render: impl Fn(Outcome<'_>) -> Vec<u8>,
+        render: &impl Render,
     ) -> Result<Answer, ChangeError> {
         for _ in 0..ATTEMPTS {
             // Before anything is decided: what the first request did may make the second one look impossible.
-            if let Some(first) = self.first_answer(request.asked).await? {
-                return Ok(first);
+            if let Some(once) = &request.asked.once
+                && let Some(first) = self.replay(once).await?
+            {
+                return Ok(first?);
             }
-            match self.attempt(&request, &render).await {
-                Ok(Some(answer)) => return Ok(answer),
-                Ok(None) => {}
-                Err(error @ ChangeError::Store(_)) => return Err(error),
-                // The first request may have been committed after the look at its key, and be the reason: its connection
-                // broke, say, and its commit was still on the way. Its answer is there with its effect.
-                Err(refusal) => return self.first_answer(request.asked).await?.ok_or(refusal),
+            let at = self.clock.now();
+            let (mut commit, status, body, told) = match self.decide(&request, at).await {
+                Ok(Decided { commit, before, after, view }) => {
+                    let body = render.done(Outcome { before: &before, after: &after, view: &view });
+                    (commit, 200, Bytes::from(body), Some((before, after)))
+                }
+                Err(ChangeError::Refused(refusal)) if request.asked.once.is_some() => {
+                    let (status, body) = render.refused(&refusal, request.asked);
+                    (Commit::default(), status, Bytes::from(body), None)
+                }
+                Err(error) => return Err(error),
+            };
+            commit.idempotency =
+                request.asked.once.as_ref().map(|once| once.record(status, body.clone(), at));
+            if commit.changes.is_empty() && commit.idempotency.is_none() {
+                return Ok(Answer { status, body, replayed: false });
+            }
+            match self.store.commit(commit).await {
+                Ok(_) => {
+                    if let Some((before, after)) = told {
+                        self.told(&before, &after);
+                    }
+                    return Ok(Answer { status, body, replayed: false });
+                }
+                Err(CommitError::VersionConflict(_)) => self.counted.conflicts.increment(1),
+                // The next turn finds its answer.
+                Err(CommitError::IdempotencyTaken) => {}
+                Err(CommitError::Store(error)) => return Err(error.into()),
+                Err(error @ (CommitError::AlreadyExists(_) | CommitError::ParkedGone)) => {
+                    return Err(StoreError::Inconsistent(error.to_string()).into());
+                }
             }
         }
         Err(ChangeError::Contended)
     }
 
-    /// The answer of the first request with the same key, if there was one.
-    async fn first_answer(&self, asked: &Asked) -> Result<Option<Answer>, ChangeError> {
-        match &asked.once {
-            Some(once) => Ok(self.replay(once).await?.transpose()?),
-            None => Ok(None),
-        }
-    }
-
-    /// Decides on the newest state. `None`: somebody else was faster.
-    async fn attempt(
-        &self,
-        request: &ChangeRequest<'_>,
-        render: &impl Fn(Outcome<'_>) -> Vec<u8>,
-    ) -> Result<Option<Answer>, ChangeError> {
-        let ChangeRequest { id, command, expected, asked } = request;
-        let before = self.get(*id).await?.ok_or(ChangeError::NotFound)?;
+    async fn decide(&self, request: &ChangeRequest<'_>, at: Timestamp) -> Result<Decided, ChangeError> {
+        let &ChangeRequest { id, ref command, expected, asked } = request;
+        let before = self.get(id).await?.ok_or(ChangeRefusal::NotFound)?;
         if !asked.caller.may_act_for(before.user_id.as_str()) {
-            return Err(ChangeError::NotFound);
+            return Err(ChangeRefusal::NotFound.into());
         }
         if let Some(expected) = expected.filter(|&e| e != before.version) {
-            return Err(ChangeError::VersionConflict { expected, current: before.version });
+            return Err(ChangeRefusal::VersionConflict { expected, current: before.version }.into());
         }
-        let at = self.clock.now();
-        let mut commit = Commit::default();
-        let (after, view) = match domain::decide(&before, command.clone(), at)? {
-            Decision::Noop => (before.clone(), view::render(&before)),
+        match domain::decide(&before, command.clone(), at).map_err(ChangeRefusal::from)? {
+            Decision::Noop => {
+                let view = view::render(&before);
+                Ok(Decided { commit: Commit::default(), after: before.clone(), before, view })
+            }
             Decision::Changed(changed) => {
                 let change = Change::update(&before, changed, asked.cause(), asked.traceparent.clone());
-                let now = (change.order().clone(), change.view());
-                commit.changes.push(change);
-                now
-            }
-        };
-        let body = Bytes::from(render(Outcome { before: &before, after: &after, view: &view }));
-        commit.idempotency = asked.once.as_ref().map(|once| once.record(200, body.clone(), at));
-        let answer = Answer { status: 200, body, replayed: false };
-        if commit.changes.is_empty() && commit.idempotency.is_none() {
-            return Ok(Some(answer));
-        }
-        match self.store.commit(commit).await {
-            Ok(_) => {
-                self.told(&before, &after);
-                Ok(Some(answer))
-            }
-            Err(CommitError::VersionConflict(_)) => {
-                self.counted.conflicts.increment(1);
-                Ok(None)
-            }
-            // The next turn finds its answer.
-            Err(CommitError::IdempotencyTaken) => Ok(None),
-            Err(CommitError::Store(error)) => Err(error.into()),
-            Err(error @ (CommitError::AlreadyExists(_) | CommitError::ParkedGone)) => {
-                Err(StoreError::Inconsistent(error.to_string()).into())
+                let (after, view) = (change.order().clone(), change.view());
+                Ok(Decided { commit: Commit::of(change), before, after, view })
             }
         }
     }

@@ -14,7 +14,7 @@ use holdfast_service::{Clock, KeySource, Steps};
 use holdfast_storage::{Places, StoreError, TopicPartition};
 use metrics::Counter;
 
-pub use change::{ChangeError, ChangeRequest, Outcome};
+pub use change::{ChangeError, ChangeRefusal, ChangeRequest, Outcome, Render};
 pub use once::{KeyReused, Once};
 pub use place::PlaceError;
 

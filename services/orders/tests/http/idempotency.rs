@@ -95,23 +95,49 @@ async fn while_the_first_runs_the_second_is_told_to_come_back() {
     assert_eq!(post(&world, "k1", &order()).await.status, 201);
 }
 
+/// What the body alone decides needs no memory: the same body is refused again, and a corrected one may have the key.
 #[tokio::test]
-async fn refusals_are_not_stored() {
+async fn what_is_wrong_with_the_body_is_not_stored() {
     let world = World::new().await;
     let mut wrong = order();
     wrong["totalAmount"] = json!(1);
-    assert_eq!(post(&world, "k1", &wrong).await.status, 422);
+    for _ in 0..2 {
+        let refused = post(&world, "k1", &wrong).await;
+        assert_eq!((refused.code(), refused.header("idempotency-replayed")), ("TOTAL_MISMATCH", None));
+    }
     assert_eq!(post(&world, "k1", &order()).await.status, 201);
+}
 
+/// A client that lost the answer must get the same one, also if the order would allow it by now.
+#[tokio::test]
+async fn what_the_orders_state_refused_stays_refused() {
+    let world = World::new().await;
     let placed = world.placed().await;
-    let ship = || {
-        let request = world.client.patch(&path(&placed, "/status")).header("idempotency-key", "k2");
+    let advance = |key: &'static str| {
+        let request = world.client.patch(&path(&placed, "/status")).header("idempotency-key", key);
         request.json(&json!({"status": 2})).send()
     };
-    assert_eq!(ship().await.code(), "STOCK_NOT_RESERVED");
+    let first = advance("k1").await;
+    assert_eq!((first.code(), first.header("idempotency-replayed")), ("STOCK_NOT_RESERVED", None));
     world.answer(&placed, reserved(&placed)).await;
-    assert_eq!(ship().await.status, 200);
-    assert_eq!(ship().await.header("idempotency-replayed"), Some("true"));
+    let again = advance("k1").await;
+    assert_eq!((again.status, &again.body), (first.status, &first.body));
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(advance("k2").await.status, 200);
+
+    // Another version, and no order at all.
+    let edit = |metadata: Value, key: &'static str| {
+        let request = world.client.put(&path(&placed, "")).header("idempotency-key", key);
+        request.header("if-match", "\"1\"").json(&json!({ "metadata": metadata })).send()
+    };
+    let conflict = edit(json!({"a": 1}), "k1").await;
+    assert_eq!((conflict.code(), conflict.header("etag")), ("VERSION_CONFLICT", None));
+    assert_eq!(world.client.delete(&path(&placed, "")).send().await.status, 200);
+    let again = edit(json!({"a": 1}), "k1").await;
+    assert_eq!((again.status.as_u16(), &again.body), (412, &conflict.body), "not 404");
+    assert_eq!(edit(json!({"a": 2}), "k1").await.code(), "IDEMPOTENCY_KEY_REUSED");
+    assert_eq!(edit(json!({"a": 2}), "k2").await.code(), "ORDER_NOT_FOUND");
+    assert_eq!(edit(json!({"a": 2}), "k2").await.header("idempotency-replayed"), Some("true"));
 }
 
 #[tokio::test]

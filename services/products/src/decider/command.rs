@@ -87,30 +87,42 @@ pub struct Edit {
 }
 
 /// Makes the HTTP answer to a result, to be stored and sent. Called before the commit, so it must not tell anybody.
-pub type Render = Box<dyn Fn(&Result<ProductView, Refusal>) -> StoredAnswer + Send + Sync>;
+pub type Render<T> = Box<dyn Fn(&Result<T, Refusal>) -> StoredAnswer + Send + Sync>;
 
-/// A request with an idempotency key.
-pub struct Idempotent {
+/// A request with an idempotency key, for a call that makes a `T`.
+pub struct Idempotent<T = ProductView> {
     /// The key.
     pub scope: IdempotencyScope,
     /// Of its body.
     pub fingerprint: Fingerprint,
     /// Makes the answer.
-    pub render: Render,
+    pub render: Render<T>,
 }
 
 /// What became of a request that may have had an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answered {
+pub enum Answered<T = ProductView> {
     /// It was done now. `stored` is what its `render` made, if it had a key.
     Fresh {
-        /// The product after it.
-        view: ProductView,
+        /// What was made of it: the product after it, say.
+        made: T,
         /// The answer that is stored.
         stored: Option<StoredAnswer>,
     },
     /// A refusal that is stored under the key, rendered. Nothing has changed.
     Refused(StoredAnswer),
-    /// It had been done before: this was answered.
+    /// It had been done or refused before: this was answered.
     Replayed(StoredAnswer),
+}
+
+impl<T> Answered<T> {
+    /// What a call without a key has made: only those with one are answered from what is stored.
+    pub(super) fn fresh(self) -> Result<T, CommandError> {
+        match self {
+            Self::Fresh { made, .. } => Ok(made),
+            Self::Refused(_) | Self::Replayed(_) => {
+                Err(CommandError::Inconsistent("a stored answer to a call without a key".to_owned()))
+            }
+        }
+    }
 }

@@ -21,21 +21,29 @@ impl Writer {
         if let Some(answer) = self.answered(key.as_ref(), pending).await? {
             return Ok(Answered::Replayed(answer));
         }
+        let result = self.make_adjustment(adjust, pending).await;
+        self.conclude(key, result, pending)
+    }
+
+    async fn make_adjustment(
+        &mut self,
+        adjust: Adjust,
+        pending: &mut Pending,
+    ) -> Result<ProductView, CommandError> {
         let Adjust { product, delta, reason } = adjust;
         let origin = Origin { cause: Cause::Adjusted(reason), at: self.now() };
         let state = self.state_with([product]).await?;
-        let result = match state.desk.adjust(product, delta, &origin) {
+        match state.desk.adjust(product, delta, &origin) {
             Ok(movement) => {
                 pending.lines.extend(movement.map(Line::Moved));
-                state.desk.shown(product).map(Shelf::view)
+                Ok(state.desk.shown(product).map(Shelf::view)?)
             }
             Err(Refusal::StockHeld { reserved, remaining, .. }) => {
                 let holds = self.named_holds(product, pending).await?;
-                Err(Refusal::StockHeld { reserved, remaining, holds })
+                Err(Refusal::StockHeld { reserved, remaining, holds }.into())
             }
-            Err(refusal) => Err(refusal),
-        };
-        self.conclude(key, result, pending)
+            Err(refusal) => Err(refusal.into()),
+        }
     }
 
     pub(super) async fn create(
@@ -47,31 +55,44 @@ impl Writer {
         if let Some(answer) = self.answered(key.as_ref(), pending).await? {
             return Ok(Answered::Replayed(answer));
         }
+        let result = self.make_product(create, pending).await;
+        self.conclude(key, result, pending)
+    }
+
+    async fn make_product(
+        &mut self,
+        create: Create,
+        pending: &mut Pending,
+    ) -> Result<ProductView, CommandError> {
         let Create { id, details, on_hand } = create;
         let at = self.now();
-        let free = self.sku_is_free(details.sku.as_ref(), id, pending).await?;
+        self.sku_is_free(details.sku.as_ref(), id, pending).await?;
         let state = self.state_with([id]).await?;
         let product = Arc::new(Product { id, details, created_at: at, updated_at: at });
-        let result = match free {
-            Ok(()) => state.desk.create(product.clone(), on_hand, &Origin { cause: Cause::Created, at }),
-            Err(refusal) => Err(refusal),
-        };
-        let result = result.and_then(|()| state.desk.shown(id).map(Shelf::view));
-        if result.is_ok() {
-            pending.commit.catalogue.push(Catalogue::Created(product));
-        }
-        self.conclude(key, result, pending)
+        state.desk.create(product.clone(), on_hand, &Origin { cause: Cause::Created, at })?;
+        let view = state.desk.shown(id).map(Shelf::view)?;
+        pending.commit.catalogue.push(Catalogue::Created(product));
+        Ok(view)
     }
 
     pub(super) async fn edit(
         &mut self,
         edit: Edit,
+        key: Option<Idempotent>,
         pending: &mut Pending,
-    ) -> Result<ProductView, CommandError> {
+    ) -> Result<Answered, CommandError> {
+        if let Some(answer) = self.answered(key.as_ref(), pending).await? {
+            return Ok(Answered::Replayed(answer));
+        }
+        let result = self.make_edit(edit, pending).await;
+        self.conclude(key, result, pending)
+    }
+
+    async fn make_edit(&mut self, edit: Edit, pending: &mut Pending) -> Result<ProductView, CommandError> {
         let Edit { product: id, patch, if_version } = edit;
         let at = self.now();
         if let Some(sku) = &patch.sku {
-            self.sku_is_free(sku.as_ref(), id, pending).await??;
+            self.sku_is_free(sku.as_ref(), id, pending).await?;
         }
         let state = self.state_with([id]).await?;
         let shelf = state.desk.shown(id)?;
@@ -90,7 +111,20 @@ impl Writer {
         Ok(state.desk.shown(id)?.view())
     }
 
-    pub(super) async fn hide(&mut self, id: ProductId, pending: &mut Pending) -> Result<(), CommandError> {
+    pub(super) async fn hide(
+        &mut self,
+        id: ProductId,
+        key: Option<Idempotent<()>>,
+        pending: &mut Pending,
+    ) -> Result<Answered<()>, CommandError> {
+        if let Some(answer) = self.answered(key.as_ref(), pending).await? {
+            return Ok(Answered::Replayed(answer));
+        }
+        let result = self.make_hidden(id, pending).await;
+        self.conclude(key, result, pending)
+    }
+
+    async fn make_hidden(&mut self, id: ProductId, pending: &mut Pending) -> Result<(), CommandError> {
         let state = self.state_with([id]).await?;
         let shelf = state.desk.shown(id)?;
         let reserved = shelf.level.reserved();
@@ -116,27 +150,27 @@ impl Writer {
         Ok(self.store.holds(product, None, Refusal::NAMED_HOLDS).await?)
     }
 
-    /// Whether `sku` is not another product's. What is pending is committed first, so that the store knows it.
+    /// Refuses a `sku` that is another product's. What is pending is committed first, so that the store knows it.
     async fn sku_is_free(
         &mut self,
         sku: Option<&Sku>,
         of: ProductId,
         pending: &mut Pending,
-    ) -> Result<Result<(), Refusal>, CommandError> {
-        let Some(sku) = sku else { return Ok(Ok(())) };
+    ) -> Result<(), CommandError> {
+        let Some(sku) = sku else { return Ok(()) };
         if !self.flush(pending).await {
             return Err(CommandError::Unavailable("the store failed".to_owned()));
         }
-        Ok(match self.store.sku_owner(sku.as_str().to_owned()).await? {
-            Some(owner) if owner != of => Err(Refusal::DuplicateSku(owner)),
+        match self.store.sku_owner(sku.as_str().to_owned()).await? {
+            Some(owner) if owner != of => Err(Refusal::DuplicateSku(owner).into()),
             _ => Ok(()),
-        })
+        }
     }
 
     /// What the same request with the same idempotency key was answered.
-    async fn answered(
+    pub(super) async fn answered<T>(
         &self,
-        key: Option<&Idempotent>,
+        key: Option<&Idempotent<T>>,
         pending: &Pending,
     ) -> Result<Option<StoredAnswer>, CommandError> {
         let Some(key) = key else { return Ok(None) };
@@ -153,15 +187,21 @@ impl Writer {
         }
     }
 
-    /// Keeps the answer under the idempotency key, to be committed with the effect.
-    fn conclude(
+    /// Keeps the answer under the idempotency key, to be committed with the effect. A refusal is an answer; a failure
+    /// is none.
+    pub(super) fn conclude<T>(
         &self,
-        key: Option<Idempotent>,
-        result: Result<ProductView, Refusal>,
+        key: Option<Idempotent<T>>,
+        result: Result<T, CommandError>,
         pending: &mut Pending,
-    ) -> Result<Answered, CommandError> {
+    ) -> Result<Answered<T>, CommandError> {
         let Some(Idempotent { scope, fingerprint, render }) = key else {
-            return Ok(Answered::Fresh { view: result?, stored: None });
+            return Ok(Answered::Fresh { made: result?, stored: None });
+        };
+        let result = match result {
+            Ok(made) => Ok(made),
+            Err(CommandError::Refused(refusal)) => Err(refusal),
+            Err(failure) => return Err(failure),
         };
         let answer = render(&result);
         pending.answers.insert(scope, (fingerprint, answer.clone()));
@@ -172,7 +212,7 @@ impl Writer {
             at: self.now(),
         });
         Ok(match result {
-            Ok(view) => Answered::Fresh { view, stored: Some(answer) },
+            Ok(made) => Answered::Fresh { made, stored: Some(answer) },
             Err(_) => Answered::Refused(answer),
         })
     }

@@ -19,12 +19,12 @@ pub(super) enum Work {
         advances: Vec<Advance>,
         reply: oneshot::Sender<Result<(), StoreError>>,
     },
-    Reserve(HttpHold, Reply<HttpHeld>),
-    Release(HttpHold, Reply<HttpHeld>),
+    Reserve(HttpHold, Option<Idempotent<HttpHeld>>, Reply<Answered<HttpHeld>>),
+    Release(HttpHold, Option<Idempotent<HttpHeld>>, Reply<Answered<HttpHeld>>),
     Adjust(Adjust, Option<Idempotent>, Reply<Answered>),
     Create(Box<Create>, Option<Idempotent>, Reply<Answered>),
-    Edit(Box<Edit>, Reply<ProductView>),
-    Hide(ProductId, Reply<()>),
+    Edit(Box<Edit>, Option<Idempotent>, Reply<Answered>),
+    Hide(ProductId, Option<Idempotent<()>>, Reply<Answered<()>>),
     Replay(ParkedId, Mode, Reply<Outcome, DeadLetterError>),
     Discard(ParkedId, Mode, Reply<Outcome, DeadLetterError>),
 }
@@ -42,10 +42,9 @@ impl Work {
         }
         match self {
             Self::Batch { reply, .. } => drop(reply.send(Err(again(error)))),
-            Self::Reserve(_, reply) | Self::Release(_, reply) => no(reply, error),
-            Self::Adjust(_, _, reply) | Self::Create(_, _, reply) => no(reply, error),
-            Self::Edit(_, reply) => no(reply, error),
-            Self::Hide(_, reply) => no(reply, error),
+            Self::Reserve(.., reply) | Self::Release(.., reply) => no(reply, error),
+            Self::Adjust(.., reply) | Self::Create(.., reply) | Self::Edit(.., reply) => no(reply, error),
+            Self::Hide(.., reply) => no(reply, error),
             Self::Replay(.., reply) | Self::Discard(.., reply) => no(reply, error),
         }
     }
@@ -60,6 +59,10 @@ fn again(error: &StoreError) -> StoreError {
 }
 
 /// The way to the one writer of stock. Every answer is given after its effect is durable.
+///
+/// Every call may have an idempotency key. With one, its answer is stored with its effect, a refusal too
+/// ([`Answered::Refused`]), and the same request again is given it; another body is refused with
+/// `IdempotencyKeyReused`. The names without `once` are for callers without a key.
 #[derive(Clone)]
 pub struct Decider {
     pub(super) queue: mpsc::Sender<Work>,
@@ -72,7 +75,19 @@ impl Decider {
     /// Refused with `ProductNotFound`, `ProductInactive`, `InsufficientStock`, `HoldOwnedByOrder`, `OtherQuantity` or
     /// `AlreadyReleased`.
     pub async fn reserve(&self, hold: HttpHold) -> Result<HttpHeld, CommandError> {
-        self.ask(|reply| Work::Reserve(hold, reply)).await
+        self.ask(|reply| Work::Reserve(hold, None, reply)).await?.fresh()
+    }
+
+    /// As [`Decider::reserve`], with an idempotency key.
+    ///
+    /// # Errors
+    /// Refused with `IdempotencyKeyReused` only.
+    pub async fn reserve_once(
+        &self,
+        hold: HttpHold,
+        key: Idempotent<HttpHeld>,
+    ) -> Result<Answered<HttpHeld>, CommandError> {
+        self.ask(|reply| Work::Reserve(hold, Some(key), reply)).await
     }
 
     /// Gives back what an order id holds of a product; answers 0 if it holds nothing, and then a reserve that comes
@@ -81,7 +96,19 @@ impl Decider {
     /// # Errors
     /// Refused with `ProductNotFound`, `HoldOwnedByOrder` or `OtherQuantity`.
     pub async fn release(&self, hold: HttpHold) -> Result<HttpHeld, CommandError> {
-        self.ask(|reply| Work::Release(hold, reply)).await
+        self.ask(|reply| Work::Release(hold, None, reply)).await?.fresh()
+    }
+
+    /// As [`Decider::release`], with an idempotency key.
+    ///
+    /// # Errors
+    /// Refused with `IdempotencyKeyReused` only.
+    pub async fn release_once(
+        &self,
+        hold: HttpHold,
+        key: Idempotent<HttpHeld>,
+    ) -> Result<Answered<HttpHeld>, CommandError> {
+        self.ask(|reply| Work::Release(hold, Some(key), reply)).await
     }
 
     /// Corrects what is on hand.
@@ -115,7 +142,15 @@ impl Decider {
     /// # Errors
     /// Refused with `ProductNotFound`, `VersionConflict` or `DuplicateSku`.
     pub async fn edit(&self, edit: Edit) -> Result<ProductView, CommandError> {
-        self.ask(|reply| Work::Edit(Box::new(edit), reply)).await
+        self.ask(|reply| Work::Edit(Box::new(edit), None, reply)).await?.fresh()
+    }
+
+    /// As [`Decider::edit`], with an idempotency key.
+    ///
+    /// # Errors
+    /// Refused with `IdempotencyKeyReused` only.
+    pub async fn edit_once(&self, edit: Edit, key: Idempotent) -> Result<Answered, CommandError> {
+        self.ask(|reply| Work::Edit(Box::new(edit), Some(key), reply)).await
     }
 
     /// Hides a product: it is no longer found or sold, its ledger stays.
@@ -123,7 +158,19 @@ impl Decider {
     /// # Errors
     /// Refused with `ProductNotFound` or `HoldsOpen` (naming the holds).
     pub async fn hide(&self, product: ProductId) -> Result<(), CommandError> {
-        self.ask(|reply| Work::Hide(product, reply)).await
+        self.ask(|reply| Work::Hide(product, None, reply)).await?.fresh()
+    }
+
+    /// As [`Decider::hide`], with an idempotency key.
+    ///
+    /// # Errors
+    /// Refused with `IdempotencyKeyReused` only.
+    pub async fn hide_once(
+        &self,
+        product: ProductId,
+        key: Idempotent<()>,
+    ) -> Result<Answered<()>, CommandError> {
+        self.ask(|reply| Work::Hide(product, Some(key), reply)).await
     }
 
     /// Decides a batch of messages and moves the positions with the effects.

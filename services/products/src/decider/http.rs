@@ -3,7 +3,7 @@
 use holdfast_contract::ReservationId;
 
 use super::Writer;
-use super::command::{CommandError, HttpHeld, HttpHold};
+use super::command::{Answered, CommandError, HttpHeld, HttpHold, Idempotent};
 use super::pending::Pending;
 use super::steps::Line;
 use crate::domain::{
@@ -14,8 +14,30 @@ impl Writer {
     pub(super) async fn http_reserve(
         &mut self,
         ask: &HttpHold,
+        key: Option<Idempotent<HttpHeld>>,
         pending: &mut Pending,
-    ) -> Result<HttpHeld, CommandError> {
+    ) -> Result<Answered<HttpHeld>, CommandError> {
+        if let Some(answer) = self.answered(key.as_ref(), pending).await? {
+            return Ok(Answered::Replayed(answer));
+        }
+        let result = self.hold_http(ask, pending).await;
+        self.conclude(key, result, pending)
+    }
+
+    pub(super) async fn http_release(
+        &mut self,
+        ask: &HttpHold,
+        key: Option<Idempotent<HttpHeld>>,
+        pending: &mut Pending,
+    ) -> Result<Answered<HttpHeld>, CommandError> {
+        if let Some(answer) = self.answered(key.as_ref(), pending).await? {
+            return Ok(Answered::Replayed(answer));
+        }
+        let result = self.release_http(ask, pending).await;
+        self.conclude(key, result, pending)
+    }
+
+    async fn hold_http(&mut self, ask: &HttpHold, pending: &mut Pending) -> Result<HttpHeld, CommandError> {
         let (prior, by_event) = self.known_of(ask, pending).await?;
         let at = self.now();
         let state = self.state_with([ask.product]).await?;
@@ -45,7 +67,7 @@ impl Writer {
         Ok(answer(ask.quantity.get().into(), new_stock, false))
     }
 
-    pub(super) async fn http_release(
+    async fn release_http(
         &mut self,
         ask: &HttpHold,
         pending: &mut Pending,

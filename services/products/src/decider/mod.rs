@@ -114,12 +114,12 @@ impl Writer {
                 Work::Discard(id, mode, reply) => {
                     let _ = reply.send(self.discard(id, mode).await);
                 }
-                Work::Reserve(hold, reply) => {
-                    let result = self.http_reserve(&hold, &mut pending).await;
+                Work::Reserve(hold, key, reply) => {
+                    let result = self.http_reserve(&hold, key, &mut pending).await;
                     pending.answer(reply, result);
                 }
-                Work::Release(hold, reply) => {
-                    let result = self.http_release(&hold, &mut pending).await;
+                Work::Release(hold, key, reply) => {
+                    let result = self.http_release(&hold, key, &mut pending).await;
                     pending.answer(reply, result);
                 }
                 Work::Adjust(adjust, key, reply) => {
@@ -130,12 +130,12 @@ impl Writer {
                     let result = self.create(*create, key, &mut pending).await;
                     pending.answer(reply, result);
                 }
-                Work::Edit(edit, reply) => {
-                    let result = self.edit(*edit, &mut pending).await;
+                Work::Edit(edit, key, reply) => {
+                    let result = self.edit(*edit, key, &mut pending).await;
                     pending.answer(reply, result);
                 }
-                Work::Hide(id, reply) => {
-                    let result = self.hide(id, &mut pending).await;
+                Work::Hide(id, key, reply) => {
+                    let result = self.hide(id, key, &mut pending).await;
                     pending.answer(reply, result);
                 }
             }

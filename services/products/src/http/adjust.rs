@@ -29,7 +29,7 @@ pub(super) struct AdjustStock {
     #[schema(example = -3)]
     delta: i64,
     /// Why. Kept in the ledger.
-    #[schema(value_type = String, min_length = 1, max_length = 500, example = "damaged")]
+    #[schema(value_type = String, min_length = 1, max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$", example = "damaged")]
     reason: Note,
 }
 

@@ -59,7 +59,7 @@ pub(super) struct CreateProduct {
     tags: Option<Vec<Tag>>,
     /// Where its picture is: an http(s) address, or a path that starts with `/`.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 2000, pattern = "^(https?://|/)")]
+    #[schema(value_type = Option<String>, max_length = 2000, pattern = r#"^(https?://[^\x00-\x20"<>\\\x7f-\x9f]+|/([^/\x00-\x20"<>\\\x7f-\x9f][^\x00-\x20"<>\\\x7f-\x9f]*)?)$"#)]
     image_url: Option<ImageUrl>,
     /// 0 to 5 stars, at most two decimals.
     #[serde(default)]
@@ -67,7 +67,7 @@ pub(super) struct CreateProduct {
     rating: Option<f64>,
     /// How many rated it.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = u32, required = false)]
+    #[schema(value_type = u64, required = false, maximum = 4_294_967_295_u64)]
     review_count: Option<u32>,
     /// Whether it can be ordered; `true` unless said otherwise.
     #[serde(default, deserialize_with = "given")]

@@ -9,12 +9,16 @@ use holdfast_service::http::idempotency::IDEMPOTENCY_REPLAYED;
 use holdfast_service::http::{
     ApiError, ApiResult, Caller, IdempotencyKey, IdempotencyScope, RequestContext, envelope, json_response,
 };
+use serde::Serialize;
 
 use super::errors;
 use super::model::ProductBody;
 use crate::decider::{Answered, Idempotent};
 use crate::domain::ProductView;
 use crate::store::StoredAnswer;
+
+/// What a request without a body counts as.
+pub(super) const NO_BODY: &[u8] = b"{}";
 
 /// What makes a request the same one: who called what with which key and body.
 pub(super) struct Request<'a> {
@@ -28,22 +32,22 @@ pub(super) struct Request<'a> {
     pub amount: &'static str,
 }
 
-/// Turns a product into the answer to a call that succeeded.
-pub(super) trait Success: Fn(&ProductView) -> StoredAnswer + Send + Sync + 'static {}
+/// Turns what a call has made into its answer.
+pub(super) trait Success<T>: Fn(&T) -> StoredAnswer + Send + Sync + 'static {}
 
-impl<F: Fn(&ProductView) -> StoredAnswer + Send + Sync + 'static> Success for F {}
+impl<T, F: Fn(&T) -> StoredAnswer + Send + Sync + 'static> Success<T> for F {}
 
 impl Request<'_> {
     /// What the decider stores with the effect.
     ///
     /// # Errors
     /// `INVALID_JSON`; cannot happen for a body that was read.
-    pub(super) fn stored_as(self, success: impl Success) -> ApiResult<Idempotent> {
+    pub(super) fn stored_as<T>(self, success: impl Success<T>) -> ApiResult<Idempotent<T>> {
         let fingerprint = fingerprint(self.body).map_err(|e| ApiError::internal(Box::new(e)))?;
         let scope = IdempotencyScope::new(self.caller.subject(), &self.route, self.key);
         let (request_id, amount) = (self.context.id().to_owned(), self.amount);
-        let render = Box::new(move |result: &Result<ProductView, _>| match result {
-            Ok(view) => success(view),
+        let render = Box::new(move |result: &Result<T, _>| match result {
+            Ok(made) => success(made),
             Err(refusal) => {
                 let error = errors::refusal(refusal, amount);
                 StoredAnswer { status: error.status().as_u16(), body: error.body(&request_id).into() }
@@ -65,11 +69,18 @@ pub(super) fn product_answer(
     StoredAnswer { status: status.as_u16(), body: body.into() }
 }
 
+/// A successful answer with `data`.
+pub(super) fn data_answer(message: &str, data: &impl Serialize) -> StoredAnswer {
+    // As above.
+    let body = envelope::body(message, data).unwrap_or_default();
+    StoredAnswer { status: StatusCode::OK.as_u16(), body: body.into() }
+}
+
 /// The answer to a command; `success` makes it where none was stored.
-pub(super) fn respond(answered: Answered, success: impl Fn(&ProductView) -> StoredAnswer) -> Response {
+pub(super) fn respond<T>(answered: Answered<T>, success: impl Fn(&T) -> StoredAnswer) -> Response {
     match answered {
         Answered::Fresh { stored: Some(stored), .. } | Answered::Refused(stored) => send(stored),
-        Answered::Fresh { view, stored: None } => send(success(&view)),
+        Answered::Fresh { made, stored: None } => send(success(&made)),
         Answered::Replayed(stored) => {
             let mut response = send(stored);
             let name = HeaderName::from_static(IDEMPOTENCY_REPLAYED);

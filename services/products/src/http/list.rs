@@ -20,11 +20,11 @@ const MAX_SEARCH: usize = 200;
 pub(super) struct ListQuery {
     /// Only this category; upper and lower case are the same.
     category: Option<String>,
-    /// Only what costs at least this much.
-    #[param(value_type = Option<f64>, minimum = 0, maximum = 90_000_000_000_000_u64, example = 10)]
+    /// Only what costs at least this much; up to 2^53 - 1 of the smallest unit of the currency.
+    #[param(value_type = Option<f64>, minimum = 0, example = 10)]
     min_price: Option<String>,
-    /// Only what costs at most this much.
-    #[param(value_type = Option<f64>, minimum = 0, maximum = 90_000_000_000_000_u64, example = 49.99)]
+    /// Only what costs at most this much; up to 2^53 - 1 of the smallest unit of the currency.
+    #[param(value_type = Option<f64>, minimum = 0, example = 49.99)]
     max_price: Option<String>,
     /// Only what is (or, with `false`, is not) available.
     in_stock: Option<bool>,
@@ -36,7 +36,7 @@ pub(super) struct ListQuery {
     #[param(pattern = "^-?(name|price|stock|rating|createdAt)$", example = "-price")]
     sort: Option<String>,
     /// From 1.
-    #[param(minimum = 1, default = 1)]
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_u64, default = 1)]
     page: Option<u32>,
     /// Products on a page.
     #[param(minimum = 1, maximum = 200, default = 20)]

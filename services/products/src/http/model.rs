@@ -60,6 +60,7 @@ pub(super) struct ProductBody {
     #[schema(minimum = 0, maximum = 5, required)]
     pub rating: Option<f64>,
     /// How many rated it.
+    #[schema(value_type = u64)]
     pub review_count: u32,
     /// Whether it can be ordered.
     pub is_active: bool,

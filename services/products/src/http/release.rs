@@ -1,13 +1,20 @@
 //! `POST /:id/release`: gives back what an order id holds of one product.
 
+use axum::Extension;
 use axum::extract::State;
+use axum::response::Response;
 use holdfast_contract::ProductId;
-use holdfast_service::http::{ApiResult, ErrorBody, PathId, StrictJson, SuccessBody, ok};
+use holdfast_service::http::{
+    ApiResult, Caller, ErrorBody, IdempotencyKey, PathId, RequestContext, StrictJson, SuccessBody,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::reserve::StockRequest;
-use super::{App, errors, units};
+use super::idempotent::{Request, data_answer, respond};
+use super::reserve::{AMOUNT, StockRequest};
+use super::{App, PRODUCTS_PATH, errors, units};
+use crate::decider::{Answered, HttpHeld};
+use crate::store::StoredAnswer;
 
 /// What was released.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,21 +43,42 @@ pub(super) struct Released {
 #[utoipa::path(
     post, path = "/api/v1/products/{id}/release", tag = "stock", operation_id = "releaseStock",
     request_body = StockRequest,
-    params(("id" = String, Path, description = "The product's `_id`", pattern = "^[0-9a-fA-F]{24}$")),
+    params(
+        ("id" = String, Path, description = "The product's `_id`", pattern = "^[0-9a-fA-F]{24}$"),
+        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$",
+         description = "Repeats the answer instead of the effect"),
+    ),
     responses(
         (status = 200, description = "Released, or nothing was held", body = SuccessBody<Released>),
-        (status = 400, description = "`VALIDATION_FAILED`, `INVALID_JSON`, `INVALID_ID`", body = ErrorBody),
+        (status = 400, description = "`VALIDATION_FAILED`, `INVALID_JSON`, `INVALID_ID`, `INVALID_IDEMPOTENCY_KEY`", body = ErrorBody),
         (status = 404, description = "`PRODUCT_NOT_FOUND`", body = ErrorBody),
         (status = 409, description = "`RESERVATION_MISMATCH`, `HOLD_OWNED_BY_ORDER`", body = ErrorBody),
+        (status = 422, description = "`IDEMPOTENCY_KEY_REUSED`", body = ErrorBody),
     ),
 )]
 pub(super) async fn release(
     State(app): State<App>,
     PathId(id): PathId<ProductId>,
-    StrictJson { value, .. }: StrictJson<StockRequest>,
-) -> ApiResult {
+    Extension(context): Extension<RequestContext>,
+    caller: Caller,
+    key: Option<IdempotencyKey>,
+    StrictJson { value, raw }: StrictJson<StockRequest>,
+) -> ApiResult<Response> {
     let (hold, order_id) = value.read(id)?;
-    let held = app.decider.release(hold).await.map_err(|e| errors::command(e, "quantity"))?;
+    let answer = move |held: &HttpHeld| answer(held, &order_id);
+    let answered = match &key {
+        None => app.decider.release(hold).await.map(|made| Answered::Fresh { made, stored: None }),
+        Some(key) => {
+            let route = format!("POST {PRODUCTS_PATH}/{id}/release");
+            let (caller, context, body) = (&caller, &context, &raw[..]);
+            let request = Request { caller, route, key, body, context, amount: AMOUNT };
+            app.decider.release_once(hold, request.stored_as(answer.clone())?).await
+        }
+    };
+    Ok(respond(answered.map_err(|e| errors::command(e, AMOUNT))?, answer))
+}
+
+fn answer(held: &HttpHeld, order_id: &str) -> StoredAnswer {
     let message =
         format!("Released {} of {} (new stock: {})", units(held.quantity), held.product_name, held.new_stock);
     let released = Released {
@@ -58,7 +86,7 @@ pub(super) async fn release(
         product_name: held.product_name.to_string(),
         released_quantity: held.quantity,
         new_stock: held.new_stock,
-        order_id,
+        order_id: order_id.to_owned(),
     };
-    ok(&message, &released)
+    data_answer(&message, &released)
 }

@@ -19,7 +19,7 @@ pub(super) struct SearchQuery {
     #[param(required = true, value_type = String, min_length = 1, max_length = 200, example = "wireless head")]
     q: Option<String>,
     /// From 1.
-    #[param(minimum = 1, default = 1)]
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_u64, default = 1)]
     page: Option<u32>,
     /// Products on a page.
     #[param(minimum = 1, maximum = 200, default = 20)]

@@ -1,19 +1,28 @@
 //! `PUT /:id`: other details. Stock is not one of them.
 
+use axum::Extension;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use holdfast_contract::text::Name;
 use holdfast_contract::{Currency, Decimal, ErrorCode, ProductId};
-use holdfast_service::http::{ApiError, ApiResult, ErrorBody, PathId, StrictJson, SuccessBody, ok};
+use holdfast_service::http::{
+    ApiError, ApiResult, Caller, ErrorBody, IdempotencyKey, PathId, RequestContext, StrictJson, SuccessBody,
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::idempotent::{Request, product_answer, respond};
 use super::input::{self, given, present};
 use super::model::ProductData;
 use super::version::{expected, tagged};
-use super::{App, errors};
-use crate::decider::Edit;
-use crate::domain::{Category, ImageUrl, ProductPatch, Sku, Tag};
+use super::{App, PRODUCTS_PATH, errors};
+use crate::decider::{Answered, Edit};
+use crate::domain::{Category, ImageUrl, ProductPatch, ProductView, Sku, Tag};
+use crate::store::StoredAnswer;
+
+/// There is none; a refusal of an amount would name it.
+const AMOUNT: &str = "stock";
 
 /// What changes; what is left out stays as it is, and `null` removes what need not be there.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -53,7 +62,7 @@ pub(super) struct UpdateProduct {
     tags: Option<Vec<Tag>>,
     /// Where its picture is: an http(s) address, or a path that starts with `/`.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, max_length = 2000, pattern = "^(https?://|/)")]
+    #[schema(value_type = Option<String>, max_length = 2000, pattern = r#"^(https?://[^\x00-\x20"<>\\\x7f-\x9f]+|/([^/\x00-\x20"<>\\\x7f-\x9f][^\x00-\x20"<>\\\x7f-\x9f]*)?)$"#)]
     image_url: Option<Option<ImageUrl>>,
     /// 0 to 5 stars, at most two decimals.
     #[serde(default, deserialize_with = "given")]
@@ -61,7 +70,7 @@ pub(super) struct UpdateProduct {
     rating: Option<Option<f64>>,
     /// How many rated it.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = u32, required = false)]
+    #[schema(value_type = u64, required = false, maximum = 4_294_967_295_u64)]
     review_count: Option<u32>,
     /// Whether it can be ordered.
     #[serde(default, deserialize_with = "given")]
@@ -120,27 +129,58 @@ impl UpdateProduct {
     request_body = UpdateProduct,
     params(
         ("id" = String, Path, description = "The product's `_id`", pattern = "^[0-9a-fA-F]{24}$"),
-        ("If-Match" = Option<String>, Header, description = "The version that the change was made for"),
+        ("If-Match" = Option<String>, Header, pattern = "^(\\*|[0-9]{1,18}|\"[0-9]{1,18}\")$", description = "The version that the change was made for"),
+        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$",
+         description = "Repeats the answer instead of the effect"),
     ),
     responses(
         (status = 200, description = "The product after the change", body = SuccessBody<ProductData>,
          headers(("ETag" = String, description = "Its version, in quotes"))),
-        (status = 400, description = "`VALIDATION_FAILED`, `INVALID_JSON`, `INVALID_ID`", body = ErrorBody),
+        (status = 400, description = "`VALIDATION_FAILED`, `INVALID_JSON`, `INVALID_ID`, `INVALID_IDEMPOTENCY_KEY`", body = ErrorBody),
         (status = 404, description = "`PRODUCT_NOT_FOUND`", body = ErrorBody),
         (status = 409, description = "`DUPLICATE_SKU`", body = ErrorBody),
         (status = 412, description = "`VERSION_CONFLICT`", body = ErrorBody),
-        (status = 422, description = "`STOCK_NOT_EDITABLE`", body = ErrorBody),
+        (status = 422, description = "`STOCK_NOT_EDITABLE`, `IDEMPOTENCY_KEY_REUSED`", body = ErrorBody),
     ),
 )]
 pub(super) async fn update(
     State(app): State<App>,
     PathId(product): PathId<ProductId>,
+    Extension(context): Extension<RequestContext>,
+    caller: Caller,
+    key: Option<IdempotencyKey>,
     headers: HeaderMap,
-    StrictJson { value, .. }: StrictJson<UpdateProduct>,
-) -> ApiResult {
+    StrictJson { value, raw }: StrictJson<UpdateProduct>,
+) -> ApiResult<Response> {
     let if_version = expected(&headers, value.version)?;
-    let patch = value.read(app.currency)?;
-    let view = app.decider.edit(Edit { product, patch, if_version }).await;
-    let view = view.map_err(|e| errors::command(e, "stock"))?;
-    Ok(tagged(ok("Product updated", &ProductData::from(&view))?, view.level.version()))
+    let edit = Edit { product, patch: value.read(app.currency)?, if_version };
+    let answered = match &key {
+        None => app.decider.edit(edit).await.map(|made| Answered::Fresh { made, stored: None }),
+        Some(key) => {
+            let route = format!("PUT {PRODUCTS_PATH}/{product}");
+            let (caller, context, body) = (&caller, &context, &raw[..]);
+            let request = Request { caller, route, key, body, context, amount: AMOUNT };
+            app.decider.edit_once(edit, request.stored_as(answer)?).await
+        }
+    };
+    let answered = answered.map_err(|e| errors::command(e, AMOUNT))?;
+    let version = match &answered {
+        Answered::Fresh { made, .. } => Some(made.level.version()),
+        Answered::Refused(stored) | Answered::Replayed(stored) => version_of(stored),
+    };
+    let response = respond(answered, answer);
+    Ok(match version {
+        Some(version) => tagged(response, version),
+        None => response,
+    })
+}
+
+fn answer(view: &ProductView) -> StoredAnswer {
+    product_answer(StatusCode::OK, "Product updated", view)
+}
+
+/// The version in an answer that was stored; `None` for a refusal.
+fn version_of(stored: &StoredAnswer) -> Option<u64> {
+    let body: serde_json::Value = serde_json::from_slice(&stored.body).ok()?;
+    body["data"]["product"]["version"].as_u64()
 }

@@ -40,6 +40,10 @@ fn the_document_is_complete() {
             ids.push(operation["operationId"].as_str().unwrap().to_owned());
             assert!(operation["summary"].is_string(), "{method} {path} has no summary");
             assert!(operation["responses"]["default"].is_object(), "{method} {path}");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let may_be_empty = parameter["in"] == "query" && parameter["required"] != true;
+                assert_eq!(parameter["allowEmptyValue"] == true, may_be_empty, "{method} {path} {parameter}");
+            }
         }
     }
     let all = ids.len();

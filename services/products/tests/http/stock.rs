@@ -1,8 +1,9 @@
 //! Reserving, releasing and correcting stock over HTTP.
 
+use axum::http::Method;
 use futures_util::future::join_all;
 use holdfast_contract::OrderNumber;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{PRODUCTS, Shop, order};
 
@@ -122,6 +123,43 @@ async fn an_adjustment_takes_effect_once() {
     assert!(answers.iter().all(|a| a.status == 200 && a.body == answers[0].body));
     assert_eq!(answers.iter().filter(|a| a.header("idempotency-replayed").is_none()).count(), 1);
     assert_eq!(shop.balances(&kettle).await, (7, 0, 7));
+}
+
+/// Whatever a call does: with a key its answer stays, a refusal as well as a success, and `ETag` with it.
+#[tokio::test]
+async fn every_changing_call_keeps_its_answer_under_a_key() {
+    let shop = Shop::open();
+    let id = shop.product("Test Product", 1).await;
+    let path = format!("{PRODUCTS}/{id}");
+    let held = json!({"quantity": 2, "orderId": "till-1"});
+    let calls: [(Method, String, Value); 5] = [
+        (Method::POST, format!("{path}/reserve"), held.clone()),
+        (Method::POST, format!("{path}/release"), json!({"quantity": 1, "orderId": "till-2"})),
+        (Method::PUT, path.clone(), json!({"price": 2, "version": 1})),
+        (Method::PUT, path.clone(), json!({"price": 3, "version": 1})),
+        (Method::DELETE, path.clone(), Value::Null),
+    ];
+    let mut first = Vec::new();
+    for replayed in [None, Some("true")] {
+        for (n, (method, path, body)) in calls.iter().enumerate() {
+            let request =
+                shop.client.request(method.clone(), path).header("idempotency-key", &format!("k{n}"));
+            let request = if body.is_null() { request } else { request.json(body) };
+            let answer = request.send().await;
+            assert_eq!(answer.header("idempotency-replayed"), replayed, "{method} {path}: {}", answer.text());
+            let told =
+                (answer.status.as_u16(), answer.body.clone(), answer.header("etag").map(str::to_owned));
+            match replayed {
+                None => first.push(told),
+                Some(_) => assert_eq!(told, first[n], "{method} {path}"),
+            }
+        }
+    }
+    assert_eq!(first.iter().map(|(status, ..)| *status).collect::<Vec<_>>(), [409, 200, 200, 412, 200]);
+    assert_eq!(first[2].2.as_deref(), Some("\"2\""));
+    let other = json!({"quantity": 1, "orderId": "till-1"});
+    let reused = shop.post(&format!("/{id}/reserve"), &other).header("idempotency-key", "k0").send().await;
+    assert_eq!((reused.status.as_u16(), reused.code()), (422, "IDEMPOTENCY_KEY_REUSED"));
 }
 
 #[tokio::test]

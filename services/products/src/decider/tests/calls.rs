@@ -1,6 +1,5 @@
 //! Calls over HTTP, beside messages.
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 use holdfast_contract::Topic;
 use holdfast_contract::event::Body;
@@ -8,9 +7,9 @@ use holdfast_contract::stock::RejectReason;
 use holdfast_contract::text::Note;
 use holdfast_service::http::IdempotencyScope;
 
-use super::super::{Adjust, Answered, CommandError, Create, Edit, Idempotent};
+use super::super::{Adjust, Answered, CommandError, Create, Edit, HttpHeld, Idempotent};
 use super::rig::{Rig, details, http, order, product};
-use crate::domain::{ProductDetails, ProductPatch, Refusal};
+use crate::domain::{ProductDetails, ProductPatch, ProductView, Refusal};
 use crate::store::{StockReads, StoredAnswer};
 
 fn refused<T: std::fmt::Debug>(result: Result<T, CommandError>) -> Refusal {
@@ -25,17 +24,70 @@ fn adjust(delta: i64) -> Adjust {
 }
 
 fn key(n: u8, body: u8) -> Option<Idempotent> {
-    Some(Idempotent {
+    Some(once(n, body, |view: &ProductView| view.level.available().to_string()))
+}
+
+/// As the HTTP calls make them: `made` is the answer to a success.
+fn once<T>(n: u8, body: u8, made: impl Fn(&T) -> String + Send + Sync + 'static) -> Idempotent<T> {
+    Idempotent {
         scope: IdempotencyScope::from_bytes([n; 16]),
         fingerprint: [body; 32],
-        render: Box::new(|result| StoredAnswer {
-            status: if result.is_ok() { 200 } else { 409 },
-            body: match result {
-                Ok(view) => Bytes::from(view.level.available().to_string()),
-                Err(refusal) => Bytes::from(refusal.to_string()),
-            },
+        render: Box::new(move |result| match result {
+            Ok(it) => StoredAnswer { status: 200, body: made(it).into() },
+            Err(refusal) => StoredAnswer { status: 409, body: refusal.to_string().into() },
         }),
-    })
+    }
+}
+
+/// The answer, and whether it is a repeated one.
+fn told<T: std::fmt::Debug>(answered: Result<Answered<T>, CommandError>) -> (u16, String, bool) {
+    let (answer, replayed) = match answered.unwrap() {
+        Answered::Fresh { stored: Some(stored), .. } | Answered::Refused(stored) => (stored, false),
+        Answered::Replayed(stored) => (stored, true),
+        other => panic!("{other:?}"),
+    };
+    (answer.status, String::from_utf8(answer.body.to_vec()).unwrap(), replayed)
+}
+
+#[tokio::test]
+async fn every_call_may_have_a_key_and_keeps_its_answer() {
+    let rig = Rig::new().await;
+    rig.stock(1, 10).await;
+    let held = |held: &HttpHeld| held.new_stock.to_string();
+    // Refused, and still refused once there would be enough.
+    let too_much = || rig.decider.reserve_once(http(1, "till-1", 11), once(1, 1, held));
+    let short = told(too_much().await);
+    assert_eq!((short.0, short.2), (409, false));
+    rig.decider.adjust(adjust(5), None).await.unwrap();
+    assert_eq!(told(too_much().await), (409, short.1, true));
+    let other = rig.decider.reserve_once(http(1, "till-1", 1), once(1, 2, held)).await;
+    assert_eq!(refused(other), Refusal::IdempotencyKeyReused);
+    assert_eq!(rig.balances(1).await, (15, 0));
+
+    for replayed in [false, true] {
+        let reserved = rig.decider.reserve_once(http(1, "till-2", 2), once(2, 1, held)).await;
+        assert_eq!(told(reserved), (200, "13".to_owned(), replayed));
+    }
+    for replayed in [false, true] {
+        let released = rig.decider.release_once(http(1, "till-2", 2), once(3, 1, held)).await;
+        assert_eq!(told(released), (200, "15".to_owned(), replayed));
+    }
+
+    // Without a key the second would be a conflict, and not found.
+    let before = rig.shelf(1).await.level.version();
+    let patch = ProductPatch { name: Some("Renamed".parse().unwrap()), ..ProductPatch::default() };
+    let edit = Edit { product: product(1), patch, if_version: Some(before) };
+    for replayed in [false, true] {
+        let version = |view: &ProductView| view.level.version().to_string();
+        let edited = rig.decider.edit_once(edit.clone(), once(4, 1, version)).await;
+        assert_eq!(told(edited), (200, (before + 1).to_string(), replayed));
+    }
+    for replayed in [false, true] {
+        let hidden = rig.decider.hide_once(product(1), once(5, 1, |(): &()| "gone".to_owned())).await;
+        assert_eq!(told(hidden), (200, "gone".to_owned(), replayed));
+    }
+    let again = rig.decider.hide_once(product(1), once(6, 1, |(): &()| "gone".to_owned())).await;
+    assert_eq!(told(again).0, 409);
 }
 
 #[tokio::test]

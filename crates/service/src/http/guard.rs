@@ -5,13 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use metrics::Counter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 /// Passes everything through. When a write has waited for longer than the limit, it and everything after it fails, also
 /// the read that is waiting: otherwise a peer that stops reading would keep its connection for ever.
-pub(super) struct Guarded<I> {
+pub struct Guarded<I> {
     inner: I,
     limit: Duration,
     /// Runs while a write waits.
@@ -19,18 +20,29 @@ pub(super) struct Guarded<I> {
     waiting: bool,
     cut: bool,
     reader: Option<Waker>,
+    /// Counts a peer that was too slow.
+    slow: Counter,
     /// Dropped with the connection.
-    _closed: oneshot::Sender<()>,
+    _closed: Option<oneshot::Sender<()>>,
+}
+
+impl<I: std::fmt::Debug> std::fmt::Debug for Guarded<I> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guarded").field("inner", &self.inner).field("cut", &self.cut).finish_non_exhaustive()
+    }
 }
 
 impl<I> Guarded<I> {
-    /// Guards `inner`. The receiver resolves (to an error) when the connection is dropped.
-    pub(super) fn new(inner: I, limit: Duration) -> (Self, oneshot::Receiver<()>) {
-        let (closed, is_closed) = oneshot::channel();
+    /// Guards `inner`: a write may wait for `limit`. `slow` counts one that waited longer.
+    pub fn new(inner: I, limit: Duration, slow: Counter) -> Self {
         let deadline = Box::pin(tokio::time::sleep(limit));
-        let guarded =
-            Self { inner, limit, deadline, waiting: false, cut: false, reader: None, _closed: closed };
-        (guarded, is_closed)
+        Self { inner, limit, deadline, waiting: false, cut: false, reader: None, slow, _closed: None }
+    }
+
+    /// As [`Guarded::new`]. The receiver resolves (to an error) when the connection is dropped.
+    pub fn watched(inner: I, limit: Duration, slow: Counter) -> (Self, oneshot::Receiver<()>) {
+        let (closed, is_closed) = oneshot::channel();
+        (Self { _closed: Some(closed), ..Self::new(inner, limit, slow) }, is_closed)
     }
 
     /// Watches how a write goes.
@@ -52,7 +64,7 @@ impl<I> Guarded<I> {
         }
         ready!(self.deadline.as_mut().poll(context));
         self.cut = true;
-        metrics::counter!("live_slow_clients_total").increment(1);
+        self.slow.increment(1);
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
@@ -120,7 +132,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_is_cut_off_in_both_directions() {
         let (ours, _theirs) = duplex(8);
-        let (guarded, closed) = Guarded::new(ours, Duration::from_secs(10));
+        let (guarded, closed) = Guarded::watched(ours, Duration::from_secs(10), Counter::noop());
         let (mut reader, mut writer) = split(guarded);
         let mut byte = [0];
         let (read, written) = tokio::join!(reader.read(&mut byte), writer.write_all(&[7; 64]));
@@ -133,7 +145,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slow_peer_that_takes_something_is_not() {
         let (ours, mut theirs) = duplex(8);
-        let (mut guarded, _closed) = Guarded::new(ours, Duration::from_secs(10));
+        let (mut guarded, _closed) = Guarded::watched(ours, Duration::from_secs(10), Counter::noop());
         let read = async {
             let mut bytes = [0; 8];
             for _ in 0..8 {

@@ -1,0 +1,53 @@
+//! Open files: what the operating system allows, and how much of it connections may use.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Where there is no limit, or none that can be read.
+const PLENTY: u64 = 1 << 20;
+/// Descriptors for what is no connection: databases, the broker, logs.
+const OURS: u64 = 128;
+
+/// Raises this process's limit as far as it may. Most systems start programs with 1,024, for the sake of programs that
+/// cannot count further, and let them have more.
+pub fn raise() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    // What some systems call unlimited, they do not allow.
+    let wanted = maximum.unwrap_or(PLENTY).min(PLENTY);
+    if current.is_some_and(|current| current < wanted) {
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+        if let Err(error) = raised {
+            tracing::warn!(%error, "the limit of open files stays as it is");
+        }
+    }
+}
+
+/// How many connections one kind may have: those of two HTTP servers and the live ones have to fit at once, and the
+/// services need files of their own.
+pub fn share() -> usize {
+    share_of(getrlimit(Resource::Nofile).current.unwrap_or(PLENTY))
+}
+
+fn share_of(limit: u64) -> usize {
+    usize::try_from((limit.saturating_sub(OURS) / 3).max(8)).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_kinds_fit_beside_the_services_own() {
+        for limit in [256, 1_024, 20_000, PLENTY] {
+            assert!(3 * share_of(limit) as u64 + OURS <= limit);
+        }
+        assert!(share_of(0) > 0);
+        assert!(share_of(PLENTY) > 8_192, "the default fits where there is plenty");
+    }
+
+    #[test]
+    fn raising_takes_what_there_is() {
+        raise();
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        assert!(current.unwrap_or(PLENTY) >= maximum.unwrap_or(PLENTY).min(PLENTY));
+    }
+}
