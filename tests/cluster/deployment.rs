@@ -77,7 +77,11 @@ impl Deployment {
             databases: name,
             folder: tempfile::tempdir().unwrap(),
             // What was lost must show, and not be asked for again.
-            settings: vec![("REDECIDE_AFTER_SECONDS", "3600".to_owned())],
+            settings: vec![
+                ("REDECIDE_AFTER_SECONDS", "3600".to_owned()),
+                // Round after round, through everything that a scenario does.
+                ("AUDIT_EVERY_SECONDS", "1".to_owned()),
+            ],
         }
     }
 
@@ -150,8 +154,21 @@ impl Deployment {
         let Told { told, products: ids } = load.stop(orders);
         let all = settled(&mut orders.client());
         balance(&all, &told, &mut products.client(), &ids);
+        self.audited(&[products, orders]);
         println!("{} orders", all.len());
         all
+    }
+
+    /// What the services' own audits have found: nothing, also not while everything happened. One instance of each service
+    /// does it.
+    pub(crate) fn audited(&self, instances: &[&Instance]) {
+        for instance in instances {
+            let said = instance.client().get("/health/audit")["data"].clone();
+            assert_eq!(said["findings"], serde_json::json!([]), "{said}");
+            if !["standby", "off"].contains(&said["status"].as_str().unwrap()) {
+                support::audited(&mut instance.client(), 0);
+            }
+        }
     }
 
     /// An outage, a repetition or a late message is no fault of a message (invariant 8).

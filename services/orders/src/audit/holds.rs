@@ -24,8 +24,8 @@ pub(super) fn fits(order: &Order, held: Option<&HeldReservation>) -> bool {
 /// What an order that does not fit comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The statement is older than what the order knows, or did not reach to it.
-    Ahead,
+    /// The order knows more than the statement: usually that was made before. If it stays so, Products has forgotten.
+    Ahead(String),
     /// Both have passed the same position, and do not agree.
     Wrong(String),
     /// Products has decided something that the order was not told: wrong if it was not told once it has read everything.
@@ -41,7 +41,10 @@ pub(super) fn judge(
 ) -> Verdict {
     let (says, status) = (order.stock.status(), order.status());
     match held {
-        Some(held) if held.decision < told.decision => Verdict::Ahead,
+        Some(held) if held.decision < told.decision => Verdict::Ahead(format!(
+            "order {} was told decision {} on its stock; products knows only of {}",
+            order.id, told.decision, held.decision
+        )),
         Some(held) if held.lines != lines(order) => {
             Verdict::Wrong(format!("what products holds for order {} is not what was ordered", order.id))
         }
@@ -49,7 +52,10 @@ pub(super) fn judge(
             let why = words(order.id, status, says, "holds all of it");
             if held.decision == told.decision { Verdict::Wrong(why) } else { Verdict::Behind(why) }
         }
-        None if told.movement > stated.movement => Verdict::Ahead,
+        None if told.movement > stated.movement => Verdict::Ahead(format!(
+            "order {} was told of mov-{}; the ledger of products ends with mov-{}",
+            order.id, told.movement, stated.movement
+        )),
         // Somebody else may have released it: then the answer to that is on its way.
         None => Verdict::Behind(words(order.id, status, says, "holds nothing")),
     }

@@ -8,7 +8,5 @@
 mod answers;
 mod holds;
 mod patrol;
-#[cfg(test)]
-mod tests;
 
 pub use patrol::{OrdersPatrol, PARTS};

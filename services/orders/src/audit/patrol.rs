@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use holdfast_bus::{Bus, BusError, ORDERS_GROUP};
 use holdfast_contract::event::{Body, Event, HeldReservation, HoldsStated};
-use holdfast_contract::{OrderId, Topic};
+use holdfast_contract::{OrderId, ReservationId, Timestamp, Topic};
 use holdfast_service::audit::{Board, Finding, Patrol, Progress};
 use holdfast_storage::{Inbox, Record, StoreError, TopicPartition};
 use rustc_hash::FxHashMap;
@@ -31,6 +31,8 @@ const STATEMENTS: usize = 32;
 const READ_EVERY: Duration = Duration::from_secs(2);
 /// At the start, so many of the newest statements are looked at for the beginning of the newest round.
 const LOOKED_BACK: u64 = 256;
+/// Rounds in which an order may know more than Products states.
+const PATIENCE: u32 = 3;
 /// Suspects at once; more are counted as wrong in the next round, if they are.
 const SUSPECTS: usize = 1_000;
 
@@ -41,6 +43,15 @@ struct Comparing {
     after: Option<OrderId>,
     /// Entries before this one are.
     next: usize,
+}
+
+/// An order that knows more than Products states.
+struct Ahead {
+    version: u64,
+    /// In so many rounds, one after the other.
+    rounds: u32,
+    /// The last of them.
+    round: u64,
 }
 
 /// An order that does not fit a statement, and may still be told why.
@@ -64,9 +75,14 @@ pub struct OrdersPatrol {
     rests_until: Option<Instant>,
     /// The next statement of each partition; `None` before it was looked for.
     next: Option<FxHashMap<TopicPartition, u64>>,
-    statements: VecDeque<HoldsStated>,
+    statements: VecDeque<(Timestamp, HoldsStated)>,
     comparing: Option<Comparing>,
     suspects: Vec<Suspect>,
+    ahead: FxHashMap<OrderId, Ahead>,
+    /// Counts the rounds of statements.
+    round: u64,
+    /// When the last statement was made, and where it ended: one that is older is a copy.
+    last: Option<(Timestamp, Option<ReservationId>)>,
     /// The statements of the round were all read, from its first on.
     complete: bool,
     /// All of them are compared.
@@ -97,6 +113,9 @@ impl OrdersPatrol {
             statements: VecDeque::new(),
             comparing: None,
             suspects: Vec::new(),
+            ahead: FxHashMap::default(),
+            round: 0,
+            last: None,
             complete: false,
             finishing: false,
             read_at: None,
@@ -175,10 +194,12 @@ impl OrdersPatrol {
             }
             next.insert(bounds.partition, reached);
         }
-        let mut stated: Vec<HoldsStated> = records.iter().filter_map(|record| statement(record)).collect();
+        let mut stated: Vec<(Timestamp, HoldsStated)> =
+            records.iter().filter_map(|record| statement(record)).collect();
         if first {
             // From the beginning of the newest round on: what is older says nothing that it does not.
-            let begins = stated.iter().rposition(|stated| stated.after.is_none()).unwrap_or(stated.len());
+            let begins =
+                stated.iter().rposition(|(_, stated)| stated.after.is_none()).unwrap_or(stated.len());
             stated.drain(..begins);
         }
         self.statements.extend(stated);
@@ -193,11 +214,19 @@ impl OrdersPatrol {
                 self.read_at = Some(Instant::now());
                 self.read().await?;
             }
-            let Some(stated) = self.statements.pop_front() else { return Ok(Progress::Idle) };
+            let Some((at, stated)) = self.statements.pop_front() else { return Ok(Progress::Idle) };
+            if self.last.is_some_and(|(last, _)| at < last) {
+                return Ok(Progress::More);
+            }
             if stated.after.is_none() {
                 self.board.begin(HOLDS);
+                self.round += 1;
                 (self.complete, self.finishing) = (true, false);
+            } else if self.last.is_none_or(|(_, through)| through != stated.after) {
+                // One is missing: this round proves nothing of what was in it.
+                self.complete = false;
             }
+            self.last = Some((at, stated.through));
             let after = stated.after.map(|id| OrderId::new(id.key()));
             self.comparing = Some(Comparing { stated, after, next: 0 });
         }
@@ -290,7 +319,7 @@ impl OrdersPatrol {
                 continue;
             }
             match judge(order, Told::of(&timeline), stated, held.as_ref()) {
-                Verdict::Ahead => {}
+                Verdict::Ahead(why) => self.knows_more(order, why),
                 Verdict::Wrong(why) => self.found(HOLDS, "holds", Some(order.id), why),
                 Verdict::Behind(why) => {
                     let ends = match &ends {
@@ -310,6 +339,25 @@ impl OrdersPatrol {
             }
         }
         Ok(())
+    }
+
+    /// A statement may have been made before the order was told. Those of later rounds are not.
+    fn knows_more(&mut self, order: &Order, why: String) {
+        let (round, version) = (self.round, order.version);
+        if self.ahead.len() >= SUSPECTS && !self.ahead.contains_key(&order.id) {
+            return;
+        }
+        let ahead = self.ahead.entry(order.id).or_insert(Ahead { version, rounds: 0, round });
+        if ahead.version != version || ahead.round + 1 < round {
+            *ahead = Ahead { version, rounds: 0, round };
+        }
+        if ahead.rounds == 0 || ahead.round < round {
+            ahead.rounds += 1;
+        }
+        ahead.round = round;
+        if ahead.rounds >= PATIENCE {
+            self.found(HOLDS, "forgotten", Some(order.id), why);
+        }
     }
 
     /// Looks again at suspects that were told everything by now.
@@ -341,9 +389,9 @@ impl OrdersPatrol {
 }
 
 /// What a record states; `None` for one that cannot be read: another writer's, or damaged. The round is not complete then.
-fn statement(record: &Record) -> Option<HoldsStated> {
+fn statement(record: &Record) -> Option<(Timestamp, HoldsStated)> {
     match Event::decode(record.topic, &record.payload) {
-        Ok(Some(Event { body: Body::HoldsStated(stated), .. })) => Some(stated),
+        Ok(Some(Event { head, body: Body::HoldsStated(stated) })) => Some((head.timestamp, stated)),
         _ => None,
     }
 }
@@ -356,6 +404,8 @@ impl Patrol for OrdersPatrol {
         let holds = self.holds().await?;
         if self.finishing && self.suspects.is_empty() {
             self.finishing = false;
+            let round = self.round;
+            self.ahead.retain(|_, ahead| ahead.round == round);
             self.board.finish(HOLDS);
         }
         self.board.measure();
@@ -370,6 +420,8 @@ impl Patrol for OrdersPatrol {
         self.statements.clear();
         self.comparing = None;
         self.suspects.clear();
+        self.ahead.clear();
+        self.last = None;
         (self.complete, self.finishing) = (false, false);
         self.read_at = None;
     }

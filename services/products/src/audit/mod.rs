@@ -2,6 +2,9 @@
 
 mod patrol;
 #[cfg(test)]
+mod patrol_tests;
+pub mod rebuild;
+#[cfg(test)]
 mod tests;
 mod walk;
 

@@ -28,7 +28,7 @@ pub(super) async fn books(
         None => doc! {},
     };
     let find = collections.products.find(later).sort(doc! { "_id": 1 }).limit(bound(limit));
-    let find = find.projection(doc! { "stock": 1 }).session(&mut session);
+    let find = find.projection(doc! { "stock": 1, "details.name": 1 }).session(&mut session);
     let mut found = find.await.map_err(unavailable)?;
     let mut books = Vec::new();
     while found.advance(&mut session).await.map_err(unavailable)? {
@@ -41,10 +41,13 @@ pub(super) async fn books(
 }
 
 fn book(document: &RawDocument) -> Result<Book, StoreError> {
-    let product = Fields(document).product("_id")?;
-    let Ok(stock) = Fields(document).within("stock") else { return Ok(Book::new(product, None, None)) };
-    let balances = (stock.number("onHand")?, stock.number("reserved")?);
-    Ok(Book::new(product, Some(balances), stock.number_if_there("lastMovement")?))
+    let fields = Fields(document);
+    let product = fields.product("_id")?;
+    let name =
+        fields.within("details").and_then(|details| details.text("name")).unwrap_or_default().to_owned();
+    let Ok(stock) = fields.within("stock") else { return Ok(Book::new(product, name, None, None)) };
+    let balances = (stock.number("onHand")?, stock.number("reserved")?, stock.number("version")?);
+    Ok(Book::new(product, name, Some(balances), stock.number_if_there("lastMovement")?))
 }
 
 /// A hold whose owner is still to be asked for.

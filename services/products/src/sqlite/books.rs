@@ -16,13 +16,16 @@ pub(super) fn books(
 ) -> Result<Vec<Book>, StoreError> {
     let mut books = all(
         connection,
-        "SELECT p.id, s.on_hand, s.reserved, s.last_movement
+        "SELECT p.id, p.name, s.on_hand, s.reserved, s.version, s.last_movement
          FROM products AS p LEFT JOIN stock AS s ON s.product = p.id
          WHERE ?1 IS NULL OR p.id > ?1 ORDER BY p.id LIMIT ?2",
         params![after.map(|id| *id.as_bytes()), bound(limit)],
         |row| {
-            let (on_hand, reserved): (Option<i64>, Option<i64>) = (row.get(1)?, row.get(2)?);
-            Ok(Book::new(rows::product_id(row, "id")?, on_hand.zip(reserved), row.get(3)?))
+            let (on_hand, reserved, version): (Option<i64>, Option<i64>, Option<u64>) =
+                (row.get(2)?, row.get(3)?, row.get(4)?);
+            let stock =
+                on_hand.zip(reserved).zip(version).map(|((on_hand, reserved), v)| (on_hand, reserved, v));
+            Ok(Book::new(rows::product_id(row, "id")?, row.get(1)?, stock, row.get(5)?))
         },
     )?;
     let mut holds = connection.prepare_cached(

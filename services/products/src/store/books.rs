@@ -36,8 +36,12 @@ pub(crate) const NAMED: usize = 10;
 pub struct Book {
     /// Which product.
     pub product: ProductId,
+    /// Its name, as it is stored.
+    pub name: String,
     /// Its balances; `None` if there are none.
     pub balances: Option<Balances>,
+    /// Counts its changes; `None` if there are no balances.
+    pub version: Option<u64>,
     /// Its newest movement, as it says itself.
     pub last_movement: Option<MovementId>,
     /// How many holds are open.
@@ -49,10 +53,18 @@ pub struct Book {
 }
 
 impl Book {
-    pub(crate) fn new(product: ProductId, balances: Option<(i64, i64)>, last_movement: Option<u64>) -> Self {
+    /// `stock`: on hand, reserved, version.
+    pub(crate) fn new(
+        product: ProductId,
+        name: String,
+        stock: Option<(i64, i64, u64)>,
+        last_movement: Option<u64>,
+    ) -> Self {
         Self {
             product,
-            balances: balances.map(|(on_hand, reserved)| Balances::new(on_hand, reserved)),
+            name,
+            balances: stock.map(|(on_hand, reserved, _)| Balances::new(on_hand, reserved)),
+            version: stock.map(|(_, _, version)| version),
             last_movement: last_movement.map(MovementId),
             holds: 0,
             held: HoldsDigest::default(),
