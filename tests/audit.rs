@@ -139,13 +139,17 @@ fn a_running_system_is_audited_without_stopping_it() {
     assert!(exit.success(), "{said}");
 }
 
-/// What a running system says of itself, once it says `status`.
-fn until_it_says(addr: std::net::SocketAddr, status: &str) -> Value {
+/// What a running system says of itself, once that fits.
+fn until_it_says(addr: std::net::SocketAddr, fits: impl Fn(&Value) -> bool) -> Value {
     let mut client = Client::connect(addr).unwrap();
     eventually("said", || {
         let said = client.get("/health/audit")["data"].clone();
-        if said["status"] == status { Ok(said) } else { Err(said.to_string()) }
+        if fits(&said) { Ok(said) } else { Err(said.to_string()) }
     })
+}
+
+fn finding<'a>(said: &'a Value, kind: &str) -> Option<&'a Value> {
+    said["findings"].as_array().unwrap().iter().find(|finding| finding["kind"] == kind)
 }
 
 /// Damage of every kind, planted in a stopped system: the running one finds it by itself, and says so in its log, its
@@ -197,10 +201,9 @@ fn a_running_system_finds_what_was_planted() {
         }
         let system = Holdfast::start_as(command(damaged.path()).env("AUDIT_EVERY_SECONDS", "1"));
         let addr = if service == "orders" { system.orders } else { system.products };
-        let said = until_it_says(addr, "mismatch");
-        let findings = said["findings"].as_array().unwrap();
-        let found = findings.iter().find(|finding| finding["kind"] == kind);
-        let found = found.unwrap_or_else(|| panic!("{kind}: {said}"));
+        let said = until_it_says(addr, |said| finding(said, kind).is_some());
+        assert_eq!(said["status"], "mismatch", "{said}");
+        let found = finding(&said, kind).unwrap();
         if service == "orders" {
             assert_eq!(found["order"], *held, "{said}");
         }
@@ -217,7 +220,7 @@ fn the_audit_can_be_switched_off() {
     let folder = tempfile::tempdir().unwrap();
     let system = Holdfast::start_as(command(folder.path()).env("AUDIT_EVERY_SECONDS", "0"));
     for addr in [system.orders, system.products] {
-        let said = until_it_says(addr, "off");
+        let said = until_it_says(addr, |said| said["status"] == "off");
         assert_eq!(said["parts"], json!([]));
     }
     system.stop();

@@ -57,10 +57,12 @@ struct Ahead {
 /// An order that does not fit a statement, and may still be told why.
 struct Suspect {
     order: OrderId,
-    version: u64,
+    /// Its version when it was suspected; `None`: there was no such order.
+    version: Option<u64>,
+    kind: &'static str,
     why: String,
     /// Where the answers ended when it was suspected.
-    ends: Arc<Vec<(TopicPartition, u64)>>,
+    ends: Vec<(TopicPartition, u64)>,
 }
 
 /// See the module.
@@ -267,6 +269,7 @@ impl OrdersPatrol {
         let last = page.len() < ORDERS || !full;
         let reached = if last { through } else { page.last().map(|order| order.id) };
         let mut unfit: Vec<(Arc<Order>, Option<HeldReservation>)> = Vec::new();
+        let mut nobody: Vec<HeldReservation> = Vec::new();
         let mut next = at.next;
         let mut orders = page.iter().peekable();
         while let Some(held) = at.stated.held.get(next) {
@@ -282,14 +285,8 @@ impl OrdersPatrol {
             match orders.next_if(|order| order.id == id) {
                 Some(order) if fits(order, Some(held)) => {}
                 Some(order) => unfit.push((order.clone(), Some(*held))),
-                // An order is there before it asks for anything.
-                None => {
-                    let why = format!(
-                        "products holds stock for {}, and there is no such order",
-                        held.reservation_id
-                    );
-                    self.found(HOLDS, "hold_without_order", Some(id), why);
-                }
+                // An order is there before it asks for anything; a server that has just taken over may show it late.
+                None => nobody.push(*held),
             }
             next += 1;
         }
@@ -299,6 +296,12 @@ impl OrdersPatrol {
             }
         }
         self.judge(unfit, &at.stated).await?;
+        for held in nobody {
+            let order = OrderId::new(held.reservation_id.key());
+            let why = format!("products holds stock for {}, and there is no such order", held.reservation_id);
+            let ends = self.ends().await?;
+            self.suspect(Suspect { order, version: None, kind: "hold_without_order", why, ends });
+        }
         self.board.checked(HOLDS, "orders", page.len() as u64);
         at.next = next;
         at.after = reached.or(at.after);
@@ -310,7 +313,6 @@ impl OrdersPatrol {
         unfit: Vec<(Arc<Order>, Option<HeldReservation>)>,
         stated: &HoldsStated,
     ) -> Result<(), BusError> {
-        let mut ends: Option<Arc<Vec<(TopicPartition, u64)>>> = None;
         for (order, held) in unfit {
             let Some(timeline) = self.store.timeline(order.id).await? else { continue };
             // As it is now: it may have been told since it was read.
@@ -322,23 +324,26 @@ impl OrdersPatrol {
                 Verdict::Ahead(why) => self.knows_more(order, why),
                 Verdict::Wrong(why) => self.found(HOLDS, "holds", Some(order.id), why),
                 Verdict::Behind(why) => {
-                    let ends = match &ends {
-                        Some(ends) => ends.clone(),
-                        None => {
-                            let bounds = self.bus.bounds(Topic::TO_ORDERS).await?;
-                            let now: Vec<_> = bounds.iter().map(|b| (b.partition, b.end)).collect();
-                            ends.insert(Arc::new(now)).clone()
-                        }
-                    };
-                    let (order, version) = (order.id, order.version);
-                    self.suspects.retain(|suspect| suspect.order != order);
-                    if self.suspects.len() < SUSPECTS {
-                        self.suspects.push(Suspect { order, version, why, ends });
-                    }
+                    let (order, version) = (order.id, Some(order.version));
+                    let ends = self.ends().await?;
+                    self.suspect(Suspect { order, version, kind: "holds", why, ends });
                 }
             }
         }
         Ok(())
+    }
+
+    /// Where the answers end now.
+    async fn ends(&self) -> Result<Vec<(TopicPartition, u64)>, BusError> {
+        let bounds = self.bus.bounds(Topic::TO_ORDERS).await?;
+        Ok(bounds.iter().map(|b| (b.partition, b.end)).collect())
+    }
+
+    fn suspect(&mut self, suspect: Suspect) {
+        self.suspects.retain(|other| other.order != suspect.order);
+        if self.suspects.len() < SUSPECTS {
+            self.suspects.push(suspect);
+        }
     }
 
     /// A statement may have been made before the order was told. Those of later rounds are not.
@@ -378,13 +383,21 @@ impl OrdersPatrol {
         let (told, waiting): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.suspects).into_iter().partition(|suspect| passed(&suspect.ends));
         self.suspects = waiting;
-        for Suspect { order, version, why, .. } in told {
-            let now = self.store.get(order).await?;
-            if now.is_some_and(|now| now.version == version) {
-                self.found(HOLDS, "holds", Some(order), why);
+        let mut failed = None;
+        for suspect in told {
+            match self.store.get(suspect.order).await {
+                Ok(now) if now.as_ref().map(|now| now.version) == suspect.version => {
+                    self.found(HOLDS, suspect.kind, Some(suspect.order), suspect.why);
+                }
+                Ok(_) => {}
+                // It stays suspected.
+                Err(error) => {
+                    self.suspects.push(suspect);
+                    failed = Some(error);
+                }
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 }
 
