@@ -189,6 +189,9 @@ impl Deployment {
         }
         let (exit, said) = audit_as(&mut self.command());
         assert!(exit.success(), "{said}");
+        let rebuild = self.command().args(["audit", "--rebuild"]).output().unwrap();
+        let said = String::from_utf8_lossy(&rebuild.stdout);
+        assert!(rebuild.status.success() && said.contains("Nothing to rebuild"), "{said}");
     }
 }
 

@@ -1,12 +1,17 @@
 //! What the background audit reads, and what a repair writes.
 
+use holdfast_contract::LineId;
 use holdfast_contract::stock::Balances;
 
 use super::Subject;
 use super::sample::{
-    at, decided, details, origin, product, product_id, put, quantity, request, reservation_id, taken,
+    at, decided, details, origin, product, product_id, put, quantity, request, reservation_id, shelf, taken,
 };
-use crate::domain::{Desk, Hold, HoldId, HttpReservation, HttpState, MovementId, OrderRef, Owner};
+use crate::audit::audit;
+use crate::audit::rebuild::{RebuildError, plan};
+use crate::domain::{
+    Desk, Hold, HoldId, HttpReservation, HttpState, MovementId, OrderRef, Owner, StockChange, StockLevel,
+};
 use crate::store::{Book, HoldsDigest, StockCommit};
 
 fn hold(number: u64) -> HoldId {
@@ -94,6 +99,19 @@ pub(super) async fn what_is_held_is_told_page_by_page(subject: &dyn Subject) {
     assert_eq!(first.unheld, [(reservation_id(1), product_id(2), hold(4))]);
 }
 
+/// A hold of reservation 1.
+fn put_back(product: u8, number: u64, units: u32) -> Hold {
+    Hold {
+        id: hold(number),
+        product: product_id(product),
+        owner: Owner::Reservation(reservation_id(1)),
+        line_id: LineId(1),
+        quantity: quantity(units),
+        consumed: 0,
+        at: at(),
+    }
+}
+
 /// A commit is not only about holds.
 fn closing(desk: &mut Desk) -> StockCommit {
     desk.adjust(product_id(3), 1, &origin()).unwrap();
@@ -104,15 +122,6 @@ fn closing(desk: &mut Desk) -> StockCommit {
 pub(super) async fn holds_are_put_back(subject: &dyn Subject) {
     filled(subject).await;
     let store = subject.store();
-    let put_back = |product: u8, number: u64, units: u32| Hold {
-        id: hold(number),
-        product: product_id(product),
-        owner: Owner::Reservation(reservation_id(1)),
-        line_id: holdfast_contract::LineId(1),
-        quantity: quantity(units),
-        consumed: 0,
-        at: at(),
-    };
     let restored = vec![put_back(1, 3, 5), put_back(2, 9, 1)];
     store.commit(StockCommit { restored: restored.clone(), ..Default::default() }).await.unwrap();
     let lamps = store.holds(product_id(1), None, 10).await.unwrap();
@@ -123,4 +132,56 @@ pub(super) async fn holds_are_put_back(subject: &dyn Subject) {
     // Its decision does not know of it.
     let books = store.books(None, 10).await.unwrap();
     assert_eq!((&books[0].unowned[..], &books[1].unowned[..]), (&[][..], &[hold(9)][..]));
+}
+
+/// Whatever was changed by hand, the movements say what it must be.
+pub(super) async fn a_damaged_stock_is_rebuilt(subject: &dyn Subject) {
+    filled(subject).await;
+    let store = subject.store();
+    let before = shelf(subject, 1).await;
+    let version = before.level.version();
+    let wrong = StockChange {
+        product: product_id(1),
+        name: before.product.details.name.clone(),
+        from: Some(version),
+        level: StockLevel::restore(105, 1, version + 1).unwrap(),
+        last_movement: None,
+        moved: false,
+    };
+    let damage = StockCommit {
+        stock: vec![wrong],
+        restored: vec![put_back(1, 3, 5), put_back(1, 99, 1)],
+        closed: vec![(product_id(2), hold(4))],
+        ..Default::default()
+    };
+    store.commit(damage).await.unwrap();
+    assert!(!audit(&*store).await.unwrap().is_clean());
+
+    let turn = store.take_turn().await.unwrap();
+    let rebuild = plan(&*store, Some(turn)).await.unwrap();
+    assert_eq!((rebuild.products, rebuild.movements), (3, 7));
+    let told: Vec<String> = rebuild.changes.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    for part in [
+        "on hand 105 → 97 (-8)",
+        "reserved 1 → 3 (+2)",
+        "movement none → mov-7",
+        "hold-99 of 1",
+        "hold-3 of 2",
+    ] {
+        assert!(told[0].contains(part), "{part}: {told:?}");
+    }
+    assert!(told[1].contains("hold-4 of 1"), "{told:?}");
+    rebuild.apply(&*store, Some(turn), at()).await.unwrap();
+    assert!(audit(&*store).await.unwrap().is_clean());
+    let after = shelf(subject, 1).await;
+    assert_eq!(
+        (after.level.balances(), after.last_movement),
+        (before.level.balances(), before.last_movement)
+    );
+    assert!(plan(&*store, Some(turn)).await.unwrap().changes.is_empty());
+    // What was planned for another state is void.
+    let again = rebuild.apply(&*store, Some(turn), at()).await;
+    assert!(matches!(again, Err(RebuildError::Overtaken)), "{again:?}");
+    assert!(audit(&*store).await.unwrap().is_clean());
 }

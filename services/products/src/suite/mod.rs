@@ -61,6 +61,7 @@ where
     books::every_product_has_its_book(&*make().await).await;
     books::what_is_held_is_told_page_by_page(&*make().await).await;
     books::holds_are_put_back(&*make().await).await;
+    books::a_damaged_stock_is_rebuilt(&*make().await).await;
     catalogue::filters_and_orders(&*make().await).await;
     catalogue::search_finds_words_and_nothing_hostile(&*make().await).await;
     catalogue::the_best_match_comes_first(&*make().await).await;
