@@ -21,6 +21,7 @@ Examples:
   holdfast bench                                  one run of 100,000 orders, closed loop over 64 connections
   holdfast bench --ceiling --hot-vs-spread        the figures of docs/performance.md
   holdfast bench --rate 5000 --seconds 30         answer times at 5,000 orders a second
+  holdfast bench --audit-cost                     what the background audit costs
   holdfast bench --lines 3 --products 1000        larger orders
   holdfast bench --orders-url http://127.0.0.1:3004 --products-url http://127.0.0.1:3001
                                                   a running system; its catalogue gets \"Bench product\"s
@@ -41,6 +42,15 @@ Examples:
 docs/testing.md says what it proves and how to read what it finds.
 Ends with 0 if nothing was lost, repeated or oversold and the audit is clean, with 1 and
 what was found if not, with 130 after Ctrl-C (and says what there is).";
+
+const AUDIT_EXAMPLES: &str = "\
+Examples:
+  holdfast audit                                  everything
+  holdfast audit --explain \"Test Product\"         why its stock is what it is: holds, orders, movements
+  holdfast audit --rebuild                        what is not as the movements say; nothing changes
+  holdfast audit --rebuild --apply                put it back
+
+Ends with 0 if everything adds up (or was put back), with 1 if not, with 2 if that cannot be said.";
 
 const DLQ_EXAMPLES: &str = "\
 Examples:
@@ -123,7 +133,9 @@ pub enum Command {
     Seed(SeedArgs),
     /// Check that the books balance: stock against its movements, orders against what is held for them.
     ///
-    /// Exits with 1 and says what is wrong if they do not. Works on a stopped system, and on snapshots of a running one.
+    /// Exits with 1 and says what is wrong if they do not. Works on a stopped system, and on snapshots of a running one. A
+    /// running service audits itself all the time: see /health/audit.
+    #[command(after_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),
     /// Dead letters of running services: list, show, replay, discard.
     #[command(after_help = DLQ_EXAMPLES)]

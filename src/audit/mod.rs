@@ -4,6 +4,8 @@
 //! says of its stock must be what Products decided about it.
 
 mod cross;
+mod explain;
+mod rebuild;
 
 use std::fs;
 use std::io::Write;
@@ -38,6 +40,23 @@ pub struct AuditArgs {
     /// MongoDB, instead of a folder.
     #[command(flatten)]
     pub mongodb: MongoArgs,
+
+    /// Show what is behind a product's stock (its id, SKU or name): each hold, the orders behind them, and the movements
+    /// that add up to the number that is shown.
+    #[arg(long, value_name = "PRODUCT")]
+    pub explain: Option<String>,
+
+    /// With --explain: every movement and every hold, and not only the newest movements and the oldest holds.
+    #[arg(long, requires = "explain")]
+    pub all: bool,
+
+    /// Rebuild stock and holds from the movements; without --apply only the difference is shown.
+    #[arg(long, conflicts_with = "explain")]
+    pub rebuild: bool,
+
+    /// With --rebuild: change what is stored. The service must not run on SQLite files; on MongoDB it waits meanwhile.
+    #[arg(long, requires = "rebuild")]
+    pub apply: bool,
 
     /// Print one JSON document, for programs.
     #[arg(long)]
@@ -80,10 +99,31 @@ impl Audit {
 /// # Errors
 /// If there are no databases, or they cannot be read.
 pub async fn run(args: AuditArgs, out: &mut (dyn Write + Send)) -> anyhow::Result<ExitCode> {
-    let audit = match args.mongodb.uri() {
-        Some(uri) => on_mongodb(uri, &args.mongodb).await?,
-        None => in_folder(&args.data_dir).await?,
+    let opened = Opened::open(&args).await?;
+    if opened.seen == Seen::Snapshots && args.apply {
+        opened.close().await;
+        bail!("{} is in use: stop the service that runs on it first", args.data_dir.display());
+    }
+    let done = match &args.explain {
+        Some(product) => explain::run(&opened, product, &args, out).await,
+        None if args.rebuild => rebuild::run(&opened, &args, out).await,
+        None => check(&opened, &args, out).await,
     };
+    opened.close().await;
+    done
+}
+
+async fn check(opened: &Opened, args: &AuditArgs, out: &mut (dyn Write + Send)) -> anyhow::Result<ExitCode> {
+    let mut audit = opened.examine().await;
+    for _ in 1..LOOKS {
+        match &audit {
+            Ok(found) if found.problems() > 0 && opened.seen == Seen::InPlace => {
+                audit = opened.examine().await
+            }
+            _ => break,
+        }
+    }
+    let audit = audit?;
     if args.json {
         print_json(&audit, out)?
     } else {
@@ -96,35 +136,59 @@ pub async fn run(args: AuditArgs, out: &mut (dyn Write + Send)) -> anyhow::Resul
 /// look so, and does not look so again.
 const LOOKS: usize = 5;
 
-async fn on_mongodb(uri: &str, args: &MongoArgs) -> anyhow::Result<Audit> {
-    let clock = Arc::new(SystemClock);
-    let orders = orders::Database::open_mongodb(uri, &args.mongodb_orders_db, clock).await?;
-    let products = products::Database::open_mongodb(uri, &args.mongodb_products_db).await?;
-    let stores = Stores { orders: Arc::new(orders), products: Arc::new(products) };
-    let mut audit = stores.examine(Seen::InPlace).await;
-    for _ in 1..LOOKS {
-        match &audit {
-            Ok(found) if found.problems() > 0 => audit = stores.examine(Seen::InPlace).await,
-            _ => break,
-        }
-    }
-    stores.close().await;
-    audit
+/// Both databases, and how they were found.
+struct Opened {
+    seen: Seen,
+    orders: Arc<orders::Database>,
+    products: Arc<products::Database>,
+    /// Of the snapshots, if they are some.
+    _folder: Option<Scratch>,
 }
 
-async fn in_folder(data_dir: &Path) -> anyhow::Result<Audit> {
-    let files = Files::in_folder(data_dir)?;
-    match open(&files).await {
-        Ok(stores) => stores.examine_and_close(Seen::AtRest).await,
-        Err(StoreError::InUse(_)) => {
-            let folder = Scratch::make(data_dir)?;
-            // Orders first: Products is then never behind what the orders say.
-            let copies = Files { orders: folder.0.join("orders.db"), products: folder.0.join("products.db") };
-            snapshot(&files.orders, &copies.orders)?;
-            snapshot(&files.products, &copies.products)?;
-            open(&copies).await?.examine_and_close(Seen::Snapshots).await
+impl Opened {
+    async fn open(args: &AuditArgs) -> anyhow::Result<Self> {
+        match args.mongodb.uri() {
+            Some(uri) => Self::on_mongodb(uri, &args.mongodb).await,
+            None => Self::in_folder(&args.data_dir).await,
         }
-        Err(error) => Err(error).context("opening the databases"),
+    }
+
+    async fn on_mongodb(uri: &str, args: &MongoArgs) -> anyhow::Result<Self> {
+        let clock = Arc::new(SystemClock);
+        let orders = orders::Database::open_mongodb(uri, &args.mongodb_orders_db, clock).await?;
+        let products = products::Database::open_mongodb(uri, &args.mongodb_products_db).await?;
+        let (orders, products) = (Arc::new(orders), Arc::new(products));
+        Ok(Self { seen: Seen::InPlace, orders, products, _folder: None })
+    }
+
+    async fn in_folder(data_dir: &Path) -> anyhow::Result<Self> {
+        let files = Files::in_folder(data_dir)?;
+        match open(&files).await {
+            Ok((orders, products)) => Ok(Self { seen: Seen::AtRest, orders, products, _folder: None }),
+            Err(StoreError::InUse(_)) => {
+                let folder = Scratch::make(data_dir)?;
+                // Orders first: Products is then never behind what the orders say.
+                let copies =
+                    Files { orders: folder.0.join("orders.db"), products: folder.0.join("products.db") };
+                snapshot(&files.orders, &copies.orders)?;
+                snapshot(&files.products, &copies.products)?;
+                let (orders, products) = open(&copies).await?;
+                Ok(Self { seen: Seen::Snapshots, orders, products, _folder: Some(folder) })
+            }
+            Err(error) => Err(error).context("opening the databases"),
+        }
+    }
+
+    async fn examine(&self) -> anyhow::Result<Audit> {
+        let (seen, products) = (self.seen, &*self.products.store);
+        let stock = holdfast_products::audit::audit(products).await.context("reading the stock")?;
+        let orders = cross::audit(&*self.orders.store, products, seen != Seen::AtRest).await;
+        Ok(Audit { seen, stock, orders: orders.context("comparing orders with stock")? })
+    }
+
+    async fn close(self) {
+        self.orders.close().await;
+        self.products.close().await;
     }
 }
 
@@ -166,51 +230,30 @@ impl Drop for Scratch {
     }
 }
 
-struct Stores {
-    orders: Arc<orders::Database>,
-    products: Arc<products::Database>,
-}
-
-async fn open(files: &Files) -> Result<Stores, StoreError> {
+async fn open(files: &Files) -> Result<(Arc<orders::Database>, Arc<products::Database>), StoreError> {
     let orders = SqliteOrders::open(&SqliteOptions::new(&files.orders)).await?;
     orders.database().check_pages().await?;
     let orders = orders::Database::sqlite(orders, Arc::new(SystemClock)).await?;
     let products = SqliteProducts::open(&files.products)?;
     products.database().check_pages().await?;
     let products = products::Database::sqlite(products);
-    Ok(Stores { orders: Arc::new(orders), products: Arc::new(products) })
+    Ok((Arc::new(orders), Arc::new(products)))
 }
 
-impl Stores {
-    async fn examine(&self, seen: Seen) -> anyhow::Result<Audit> {
-        let products = &*self.products.store;
-        let stock = holdfast_products::audit::audit(products).await.context("reading the stock")?;
-        let orders = cross::audit(&*self.orders.store, products, seen != Seen::AtRest).await;
-        Ok(Audit { seen, stock, orders: orders.context("comparing orders with stock")? })
-    }
-
-    async fn examine_and_close(self, seen: Seen) -> anyhow::Result<Audit> {
-        let audit = self.examine(seen).await;
-        self.close().await;
-        audit
-    }
-
-    async fn close(self) {
-        self.orders.close().await;
-        self.products.close().await;
+fn print_seen(seen: Seen, out: &mut dyn Write) -> std::io::Result<()> {
+    match seen {
+        Seen::AtRest => Ok(()),
+        Seen::Snapshots => writeln!(out, "The system is running: these are snapshots of its databases."),
+        Seen::InPlace => writeln!(
+            out,
+            "The system may be running: a problem counts only if it is there each time it is looked at."
+        ),
     }
 }
 
 fn print_text(audit: &Audit, out: &mut dyn Write) -> std::io::Result<()> {
     let Audit { seen, stock, orders } = audit;
-    match seen {
-        Seen::AtRest => {}
-        Seen::Snapshots => writeln!(out, "The system is running: these are snapshots of its databases.")?,
-        Seen::InPlace => writeln!(
-            out,
-            "The system may be running: a problem counts only if it is there each time it is looked at."
-        )?,
-    }
+    print_seen(*seen, out)?;
     writeln!(
         out,
         "Looked at {} products, {} movements, {} open holds and {} orders, of which {} wait for an answer.",

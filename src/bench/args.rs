@@ -28,6 +28,11 @@ pub struct BenchArgs {
     #[arg(long, conflicts_with = "hot", help_heading = "What to measure")]
     pub hot_vs_spread: bool,
 
+    /// Measure in turns the system with its background audit and without, and print how much more processor time an order
+    /// takes with it.
+    #[arg(long, conflicts_with_all = ["ceiling", "hot_vs_spread", "only", "stages", "orders_url"], help_heading = "What to measure")]
+    pub audit_cost: bool,
+
     /// Measure only this.
     #[arg(long, value_enum, conflicts_with_all = ["ceiling", "hot_vs_spread"], value_name = "WHAT", help_heading = "What to measure")]
     pub only: Option<Only>,
@@ -37,7 +42,7 @@ pub struct BenchArgs {
     #[arg(long, requires = "kafka", conflicts_with_all = ["ceiling", "hot_vs_spread", "only", "hot", "rate"], help_heading = "What to measure")]
     pub stages: bool,
 
-    /// How often each is measured, in turns; medians are printed [default: 3 when comparing, else 1].
+    /// How often each is measured, in turns; medians are printed [default: 3 when comparing, 10 for --audit-cost, else 1].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "What to measure")]
     pub rounds: Option<u32>,
 
@@ -137,6 +142,11 @@ pub(crate) enum Subject {
         /// Whether every order wants the same product.
         hot: bool,
     },
+    /// The whole system without its background audit.
+    Unaudited {
+        /// Whether every order wants the same product.
+        hot: bool,
+    },
 }
 
 impl Subject {
@@ -147,6 +157,8 @@ impl Subject {
             Self::Accept => "accept",
             Self::Full { hot: false } => "full",
             Self::Full { hot: true } => "full-hot",
+            Self::Unaudited { hot: false } => "unaudited",
+            Self::Unaudited { hot: true } => "unaudited-hot",
         }
     }
 
@@ -157,7 +169,14 @@ impl Subject {
             Self::Accept => "accept",
             Self::Full { hot: false } => "accept + decide",
             Self::Full { hot: true } => "accept + decide, hot",
+            Self::Unaudited { hot: false } => "no audit",
+            Self::Unaudited { hot: true } => "no audit, hot",
         }
+    }
+
+    /// Whether every order wants the same product.
+    pub(crate) fn is_hot(self) -> bool {
+        matches!(self, Self::Full { hot: true } | Self::Unaudited { hot: true })
     }
 }
 
@@ -177,6 +196,9 @@ impl BenchArgs {
     /// What is measured in each round, in turns.
     pub(crate) fn subjects(&self) -> Vec<Subject> {
         let full = Subject::Full { hot: self.hot };
+        if self.audit_cost {
+            return vec![full, Subject::Unaudited { hot: self.hot }];
+        }
         let mut subjects = match self.only {
             Some(Only::Ceiling) => return vec![Subject::Ceiling],
             Some(Only::Accept) => return vec![Subject::Accept],
@@ -194,7 +216,12 @@ impl BenchArgs {
 
     /// How many rounds there are.
     pub(crate) fn rounds(&self) -> u32 {
-        self.rounds.unwrap_or(if self.stages || self.subjects().len() > 1 { 3 } else { 1 })
+        let compares = self.stages || self.subjects().len() > 1;
+        self.rounds.unwrap_or(match compares {
+            _ if self.audit_cost => 10,
+            true => 3,
+            false => 1,
+        })
     }
 
     /// When orders are sent.
@@ -260,6 +287,14 @@ mod tests {
         assert_eq!(parse(&["--ceiling", "--rounds", "5"]).unwrap().rounds(), 5);
         assert_eq!(parse(&["--only", "ceiling"]).unwrap().subjects(), [Subject::Ceiling]);
         assert_eq!(parse(&["--hot"]).unwrap().subjects(), [full(true)]);
+    }
+
+    #[test]
+    fn the_cost_of_the_audit_is_measured_ten_times() {
+        let args = parse(&["--audit-cost", "--hot"]).unwrap();
+        assert_eq!(args.subjects(), [Subject::Full { hot: true }, Subject::Unaudited { hot: true }]);
+        assert_eq!(args.rounds(), 10);
+        assert!(parse(&["--audit-cost", "--ceiling"]).is_err());
     }
 
     #[test]

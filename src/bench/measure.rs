@@ -47,6 +47,18 @@ impl Measurement {
         self.decided_per_second().unwrap_or_else(|| self.accepted_per_second())
     }
 
+    /// Processor time of the system for one order, in microseconds.
+    pub(crate) fn server_micros_per_order(&self) -> Option<f64> {
+        let orders = self.outcome.accepted;
+        (orders > 0).then_some(self.server_time?.as_secs_f64() * 1e6 / orders as f64)
+    }
+
+    /// Processor time of the bench itself for one order, in microseconds.
+    pub(crate) fn client_micros_per_order(&self) -> Option<f64> {
+        let orders = self.outcome.accepted;
+        (orders > 0).then_some(self.client_time?.as_secs_f64() * 1e6 / orders as f64)
+    }
+
     /// Answers 201 per second of the time until the last answer.
     pub(crate) fn accepted_per_second(&self) -> f64 {
         rate(self.outcome.accepted, self.outcome.took)
@@ -86,7 +98,9 @@ async fn start(args: &BenchArgs, launcher: &Launcher, subject: Subject) -> anyho
     match (subject, &args.orders_url, &args.products_url) {
         (Subject::Ceiling, ..) => launcher.ceiling().await,
         (_, Some(orders), Some(products)) => Ok(System::running(orders.clone(), products.clone())),
-        (subject, ..) => launcher.system(subject == Subject::Accept).await,
+        (Subject::Accept, ..) => launcher.system(&["--pause-consumers"]).await,
+        (Subject::Unaudited { .. }, ..) => launcher.system(&["--audit-every-seconds", "0"]).await,
+        (Subject::Full { .. }, ..) => launcher.system(&[]).await,
     }
 }
 
@@ -98,8 +112,7 @@ async fn run(
     stop: &CancellationToken,
     bar: &ProgressBar,
 ) -> anyhow::Result<Measurement> {
-    let hot = subject == Subject::Full { hot: true };
-    let count = if hot { 1 } else { args.products as usize };
+    let count = if subject.is_hot() { 1 } else { args.products as usize };
     let products = match &system.products {
         Some(products) => {
             bar.set_message("making products");
@@ -109,7 +122,7 @@ async fn run(
     };
     let workload = Arc::new(Workload::new(&products, args.lines)?);
     let mut counter = match subject {
-        Subject::Full { .. } => Some(Counter::connect(&system.orders).await?),
+        Subject::Full { .. } | Subject::Unaudited { .. } => Some(Counter::connect(&system.orders).await?),
         Subject::Ceiling | Subject::Accept => None,
     };
     let mut clients = Vec::new();

@@ -105,7 +105,12 @@ async fn measure_all(
     let machine = machine(args, &launcher)?;
     let mut measurements: Vec<Measurement> = Vec::new();
     'rounds: for round in 1..=args.rounds() {
-        for subject in args.subjects() {
+        let mut subjects = args.subjects();
+        if args.audit_cost && round % 2 == 0 {
+            // What grows slower while it is measured must not always be the same one.
+            subjects.reverse();
+        }
+        for subject in subjects {
             if stop.is_cancelled() {
                 break 'rounds;
             }

@@ -1,7 +1,6 @@
 //! From measurements to medians and ratios.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -119,6 +118,9 @@ pub(crate) struct Ratios {
     pub(crate) full_to_ceiling: Option<Ratio>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hot_to_spread: Option<Ratio>,
+    /// Processor time for an order with the background audit, to that without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) audited_to_unaudited: Option<Ratio>,
 }
 
 /// The median of the rounds, and each of them.
@@ -185,12 +187,8 @@ impl Summary {
             }
             all.quantiles()
         };
-        let per_order = |time: fn(&Measurement) -> Option<Duration>| {
-            let micros = rounds.iter().filter_map(|m| {
-                let orders = m.outcome.accepted;
-                (orders > 0).then_some(time(m)?.as_secs_f64() * 1e6 / orders as f64)
-            });
-            median(micros.collect()).map(|m| rounded(m, 1))
+        let per_order = |time: fn(&Measurement) -> Option<f64>| {
+            median(rounds.iter().filter_map(|m| time(m)).collect()).map(|m| rounded(m, 1))
         };
         Self {
             subject,
@@ -202,8 +200,8 @@ impl Summary {
             answer_corrected: merged(|m| Some(&m.outcome.corrected)),
             decided: merged(|m| m.decided.as_ref().map(|d| &d.followed.decided)),
             memory: rounds.iter().filter_map(|m| m.memory).max_by_key(|m| m.resident_bytes),
-            server_micros_per_order: per_order(|m| m.server_time),
-            client_micros_per_order: per_order(|m| m.client_time),
+            server_micros_per_order: per_order(Measurement::server_micros_per_order),
+            client_micros_per_order: per_order(Measurement::client_micros_per_order),
             unsent: rounds.iter().map(|m| m.outcome.unsent).sum(),
         }
     }
@@ -237,11 +235,17 @@ impl Ratios {
         };
         let (ceiling, spread) = (rates(Subject::Ceiling), rates(Subject::Full { hot: false }));
         let hot = rates(Subject::Full { hot: true });
+        let costs = |audited: bool| -> BTreeMap<u32, f64> {
+            let side = measurements.iter().filter(|m| matches!(m.subject, Subject::Full { .. }) == audited);
+            side.filter_map(|m| Some((m.round, m.server_micros_per_order()?))).collect()
+        };
+        let compared = measurements.iter().any(|m| matches!(m.subject, Subject::Unaudited { .. }));
         Self {
             accept_to_ceiling: Ratio::new(&rates(Subject::Accept), &ceiling),
             // `--hot` measures no other orders than hot ones.
             full_to_ceiling: Ratio::new(if spread.is_empty() { &hot } else { &spread }, &ceiling),
             hot_to_spread: Ratio::new(&hot, &spread),
+            audited_to_unaudited: if compared { Ratio::new(&costs(true), &costs(false)) } else { None },
         }
     }
 }

@@ -160,3 +160,25 @@ fn the_document_has_stable_names() {
     assert_eq!(json["ratios"], serde_json::json!({}));
     assert_eq!(json["interrupted"], false);
 }
+
+#[test]
+fn the_cost_of_the_audit_is_compared_round_by_round() {
+    let cost = |round, subject, millis| {
+        let server_time = Some(Duration::from_millis(millis));
+        Measurement { server_time, ..measurement(round, subject, 1_000) }
+    };
+    let unaudited = Subject::Unaudited { hot: false };
+    let measured = [
+        cost(1, SPREAD, 1_010),
+        cost(1, unaudited, 1_000),
+        cost(2, unaudited, 2_000),
+        cost(2, SPREAD, 2_040),
+        cost(3, SPREAD, 1_000),
+        cost(3, unaudited, 1_000),
+    ];
+    let report = Report::new(settings(&["--audit-cost"]), Machine::default(), &measured, false);
+    let ratio = report.ratios.audited_to_unaudited.as_ref().unwrap();
+    assert_eq!((ratio.median, &ratio.rounds[..]), (1.01, &[1.01, 1.02, 1.0][..]));
+    assert_eq!(report.subjects[0].server_micros_per_order, Some(101.0));
+    assert!(table::render(&report).contains("audited / not"));
+}

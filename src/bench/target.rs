@@ -120,11 +120,11 @@ impl Launcher {
         System::of(vec![child], &addresses)
     }
 
-    /// Starts the whole system in a fresh folder; its consumers stay paused if `paused`.
+    /// Starts the whole system in a fresh folder, with these flags.
     ///
     /// # Errors
     /// If it does not get ready.
-    pub(crate) async fn system(&self, paused: bool) -> anyhow::Result<System> {
+    pub(crate) async fn system(&self, more: &[&str]) -> anyhow::Result<System> {
         let mut variables: Vec<(String, String)> = [
             ("ORDERS_ADDR", "127.0.0.1:0"),
             ("PRODUCTS_ADDR", "127.0.0.1:0"),
@@ -135,10 +135,7 @@ impl Launcher {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
-        let mut flags = vec![EXIT_WITH_STDIN];
-        if paused {
-            flags.push("--pause-consumers");
-        }
+        let flags = [&[EXIT_WITH_STDIN][..], more].concat();
         let Some(cluster) = &self.cluster else {
             let (child, addresses) = self.start(&flags, &variables).await?;
             return System::of(vec![child], &addresses);

@@ -127,6 +127,7 @@ async fn start(
         keys: Arc::new(TimeOrderedKeys::with_random_instance(Arc::clone(&process.clock))),
         currency: common.currency,
         journal_retention: common.journal_retention(),
+        audit_every: common.audit_every(),
         sample_data: args.sample_data,
         pause_consumers: args.probe.pause_consumers,
     })

@@ -77,7 +77,11 @@ impl Deployment {
             databases: name,
             folder: tempfile::tempdir().unwrap(),
             // What was lost must show, and not be asked for again.
-            settings: vec![("REDECIDE_AFTER_SECONDS", "3600".to_owned())],
+            settings: vec![
+                ("REDECIDE_AFTER_SECONDS", "3600".to_owned()),
+                // Round after round, through everything that a scenario does.
+                ("AUDIT_EVERY_SECONDS", "2".to_owned()),
+            ],
         }
     }
 
@@ -150,8 +154,24 @@ impl Deployment {
         let Told { told, products: ids } = load.stop(orders);
         let all = settled(&mut orders.client());
         balance(&all, &told, &mut products.client(), &ids);
+        self.audited(&[products, orders]);
         println!("{} orders", all.len());
         all
+    }
+
+    /// What the services' own audits have found: nothing, also not while everything happened. One instance of each service
+    /// does it.
+    pub(crate) fn audited(&self, instances: &[&Instance]) {
+        for instance in instances {
+            let said = instance.client().get("/health/audit")["data"].clone();
+            assert_eq!(said["findings"], serde_json::json!([]), "{said}");
+            // Services that know different topics do not hear each other.
+            if self.prefix == self.products_prefix
+                && !["standby", "off"].contains(&said["status"].as_str().unwrap())
+            {
+                support::audited(&mut instance.client(), 0);
+            }
+        }
     }
 
     /// An outage, a repetition or a late message is no fault of a message (invariant 8).
@@ -169,6 +189,9 @@ impl Deployment {
         }
         let (exit, said) = audit_as(&mut self.command());
         assert!(exit.success(), "{said}");
+        let rebuild = self.command().args(["audit", "--rebuild"]).output().unwrap();
+        let said = String::from_utf8_lossy(&rebuild.stdout);
+        assert!(rebuild.status.success() && said.contains("Nothing to rebuild"), "{said}");
     }
 }
 

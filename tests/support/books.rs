@@ -57,3 +57,15 @@ pub(crate) fn balance(orders: &[Value], told: &SoFar, products: &mut Client, ids
         assert_eq!(product["reserved"].as_i64(), Some(held), "{product}");
     }
 }
+
+/// Waits until the audit of a running service has finished more than this many rounds of each of its parts, and found
+/// nothing in any; gives how many it has finished.
+pub(crate) fn audited(service: &mut Client, rounds: u64) -> u64 {
+    super::eventually("audited", || {
+        let said = service.get("/health/audit")["data"].clone();
+        assert_eq!(said["findings"], serde_json::json!([]), "{said}");
+        let parts = said["parts"].as_array().unwrap().iter();
+        let finished = parts.map(|part| part["rounds"].as_u64().unwrap()).min().unwrap();
+        if finished > rounds { Ok(finished) } else { Err(said.to_string()) }
+    })
+}

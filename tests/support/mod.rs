@@ -14,7 +14,7 @@ mod told;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use self::books::{balance, settled};
+pub(crate) use self::books::{audited, balance, settled};
 pub(crate) use self::client::{Answer, Client};
 pub(crate) use self::dice::Dice;
 pub(crate) use self::holdfast::{Holdfast, audit, audit_as, command};

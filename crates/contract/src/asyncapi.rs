@@ -115,7 +115,11 @@ fn channel(topic: &str, events: &[&str]) -> Value {
         .iter()
         .map(|event| ((*event).to_owned(), json!({ "$ref": format!("#/components/messages/{event}") })))
         .collect();
-    let key = if topic == Topic::StockChanged.name() { "product id" } else { "order id" };
+    let key = match topic {
+        _ if topic == Topic::StockChanged.name() => "product id",
+        _ if topic == Topic::InventoryAudit.name() => "one key, so that they stay in order",
+        _ => "order id",
+    };
     json!({
         "address": topic,
         "description": format!("Keyed by {key}; {DEFAULT_PARTITIONS} partitions by default (murmur2, as Kafka's clients choose)."),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::codec;
+use crate::digest::LinesDigest;
 use crate::id::{LineId, OrderId, OrderNumber, ProductId, ReservationId};
 use crate::money::{Currency, Decimal};
 use crate::order::{OrderStatus, PaymentMethod, StockStatus};
@@ -278,6 +279,39 @@ pub struct StockChanged {
     pub balances: Balances,
 }
 
+/// One reservation that holds stock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct HeldReservation {
+    /// Which.
+    pub reservation_id: ReservationId,
+    /// The number of its decision, as in the `eventId` of its answer.
+    pub decision: u32,
+    /// Stands for its lines.
+    #[cfg_attr(feature = "schema", schema(value_type = String, pattern = "^[0-9a-f]{16}$"))]
+    pub lines: LinesDigest,
+}
+
+/// `HOLDS_STATED`: the reservations of a stretch of ids that hold stock; every other one of that stretch holds nothing.
+/// Stretches follow each other, from the smallest id to the greatest, and then it begins anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct HoldsStated {
+    /// The last movement of the ledger (its number) that this knows of: it says what is held after that one, and perhaps
+    /// after some later ones.
+    pub movement: u64,
+    /// The stretch begins after this id; absent: with the smallest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<ReservationId>,
+    /// It ends with this id; absent: it has no end, and is the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<ReservationId>,
+    /// In the order of their ids.
+    pub held: Vec<HeldReservation>,
+}
+
 /// What is in a payload beside its [`Head`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant is its payload")]
@@ -293,6 +327,7 @@ pub enum Body {
     StockReleased(StockReleased),
     StockFulfilled(StockFulfilled),
     StockChanged(StockChanged),
+    HoldsStated(HoldsStated),
 }
 
 macro_rules! bodies {
@@ -348,6 +383,7 @@ bodies! {
     StockReleased = "STOCK_RELEASED" on InventoryReleased;
     StockFulfilled = "STOCK_FULFILLED" on InventoryFulfilled;
     StockChanged = "STOCK_CHANGED" on StockChanged;
+    HoldsStated = "HOLDS_STATED" on InventoryAudit;
 }
 
 /// A whole event.
@@ -398,6 +434,20 @@ impl Event {
             schema_version: crate::SCHEMA_VERSION,
         };
         Self { head, body: Body::StockChanged(body) }
+    }
+
+    /// Puts a `HOLDS_STATED` together.
+    pub fn about_holds(at: Timestamp, body: HoldsStated) -> Self {
+        let through = body.through.map_or_else(|| "end".to_owned(), |id| id.to_string());
+        let head = Head {
+            event_id: format!("{}-{through}-HOLDS_STATED", body.movement),
+            event_type: "HOLDS_STATED".to_owned(),
+            order_id: None,
+            order_number: None,
+            timestamp: at,
+            schema_version: crate::SCHEMA_VERSION,
+        };
+        Self { head, body: Body::HoldsStated(body) }
     }
 
     /// The order that a payload says it is about, also if it is no event.

@@ -7,6 +7,7 @@
 pub mod asyncapi;
 pub mod canonical;
 mod codec;
+pub mod digest;
 pub mod error_code;
 pub mod event;
 pub mod id;
@@ -19,6 +20,7 @@ pub mod text;
 pub mod time;
 pub mod topic;
 
+pub use digest::LinesDigest;
 pub use error_code::ErrorCode;
 pub use id::{Key, LineId, OrderId, OrderNumber, ProductId, ReservationId};
 pub use money::{Currency, Decimal, Money};

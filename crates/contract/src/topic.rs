@@ -68,6 +68,8 @@ topics! {
     InventoryFulfilled = 19, "inventory.fulfilled";
     /// A product's stock changed.
     StockChanged = 20, "stock.changed";
+    /// What Products holds for which reservation, as of a moment of its ledger: Orders' audit compares it with its orders.
+    InventoryAudit = 21, "inventory.audit";
     /// Copies of parked messages of `inventory.reserve`.
     InventoryReserveDlq = 32, "inventory.reserve.dlq";
     /// Copies of parked messages of `inventory.release`.
@@ -107,6 +109,7 @@ impl Topic {
         Self::InventoryReleased,
         Self::InventoryFulfilled,
         Self::StockChanged,
+        Self::InventoryAudit,
         Self::InventoryReserveDlq,
         Self::InventoryReleaseDlq,
         Self::OrderStatusChangedDlq,

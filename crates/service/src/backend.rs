@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_storage::StoreError;
+use holdfast_storage::mongodb::Mongo;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::ReadyCheck;
@@ -74,6 +75,24 @@ pub struct AlwaysMine;
 impl Duty for AlwaysMine {
     async fn is_mine(&self) -> Result<bool, StoreError> {
         Ok(true)
+    }
+}
+
+/// A duty that whichever instance asked last keeps for a while.
+pub struct Lease {
+    /// Where it is kept.
+    pub mongo: Mongo,
+    /// Its name.
+    pub name: &'static str,
+}
+
+/// Longer than any pause between two rounds, so that a duty stays where it is.
+const LEASE: Duration = Duration::from_secs(60);
+
+#[async_trait]
+impl Duty for Lease {
+    async fn is_mine(&self) -> Result<bool, StoreError> {
+        Ok(self.mongo.lease(self.name, LEASE).await?.is_some())
     }
 }
 

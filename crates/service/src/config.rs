@@ -132,6 +132,17 @@ pub struct CommonArgs {
     )]
     pub redecide_after_seconds: u32,
 
+    /// Seconds between two rounds of the background audit, which proves all books from the beginning; what moves is
+    /// followed all the time. 0: no audit.
+    #[arg(
+        long,
+        env = "AUDIT_EVERY_SECONDS",
+        default_value_t = 1800,
+        value_name = "SECONDS",
+        help_heading = "Behaviour"
+    )]
+    pub audit_every_seconds: u32,
+
     /// Seconds that running work may take to finish after SIGTERM or Ctrl-C; a second signal stops at once.
     #[arg(
         long,
@@ -229,6 +240,11 @@ impl CommonArgs {
     /// How long an order may be undecided before its stock is requested again.
     pub fn redecide_after(&self) -> Duration {
         Duration::from_secs(self.redecide_after_seconds.into())
+    }
+
+    /// How long the background audit rests between two rounds; `None`: there is none.
+    pub fn audit_every(&self) -> Option<Duration> {
+        (self.audit_every_seconds > 0).then(|| Duration::from_secs(self.audit_every_seconds.into()))
     }
 
     /// How long outgoing events are kept at least.

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_bus::{Keeps, Retention};
 use holdfast_contract::{Key, Timestamp, Topic};
-use holdfast_service::backend::{AlwaysMine, Backend, Duty};
+use holdfast_service::backend::{AlwaysMine, Backend, Duty, Lease};
 use holdfast_service::config::{Backends, CommonArgs};
 use holdfast_service::telemetry::chain;
 use holdfast_service::{Clock, KeySource, TimeOrderedKeys};
@@ -43,6 +42,8 @@ pub struct Database {
     pub unpublished: Option<Arc<dyn Unpublished>>,
     /// Whether this instance asks for what is forgotten.
     pub redecides: Arc<dyn Duty>,
+    /// Whether this instance audits.
+    pub audits: Arc<dyn Duty>,
     /// Its start, its background work and its end.
     pub backend: Arc<dyn Backend>,
     /// What needs the journal's records besides consumers.
@@ -121,6 +122,7 @@ impl Database {
             places: None,
             unpublished: None,
             redecides: Arc::new(AlwaysMine),
+            audits: Arc::new(AlwaysMine),
             backend: Arc::new(Sqlite(sqlite.clone())),
             keeps: vec![sqlite],
         })
@@ -148,7 +150,8 @@ impl Database {
             outbox: Some(orders.clone()),
             places: None,
             unpublished: None,
-            redecides: Arc::new(Lease { mongo, name: "orders redecide" }),
+            redecides: Arc::new(Lease { mongo: mongo.clone(), name: "orders redecide" }),
+            audits: Arc::new(Lease { mongo, name: "orders audit" }),
             backend: Arc::new(MongoBackend { orders, keys }),
             keeps: Vec::new(),
         })
@@ -209,22 +212,6 @@ impl Backend for MongoBackend {
 
     async fn close(&self) {
         self.orders.close().await;
-    }
-}
-
-/// A duty that whoever asked last keeps for a while.
-struct Lease {
-    mongo: Mongo,
-    name: &'static str,
-}
-
-/// Longer than any pause between two rounds, so that a duty stays where it is.
-const LEASE: Duration = Duration::from_secs(60);
-
-#[async_trait]
-impl Duty for Lease {
-    async fn is_mine(&self) -> Result<bool, StoreError> {
-        Ok(self.mongo.lease(self.name, LEASE).await?.is_some())
     }
 }
 

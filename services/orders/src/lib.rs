@@ -2,9 +2,10 @@
 //!
 //! [`domain`] says what an order is, [`store`] how it is kept ([`sqlite`], [`mongodb`]), [`usecase`] what can be done with it,
 //! [`http`] and [`live`] how clients reach it, [`consumer`] what Products' answers do;
-//! [`service`] puts it together over a [`database`], [`alone`] runs it in a process of its own.
+//! [`audit`] what is proved all the time; [`service`] puts it together over a [`database`], [`alone`] runs it in a process of its own.
 
 pub mod alone;
+pub mod audit;
 pub mod consumer;
 pub mod database;
 pub mod domain;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use holdfast_bus::{Bus, BusError, ORDERS_GROUP, worker};
 use holdfast_contract::{Currency, Key, OrderId, Topic};
 use holdfast_service::Process;
+use holdfast_service::audit::Board;
 use holdfast_service::backend::{WritesReady, until_it_works};
 use holdfast_service::broker::{Broker, BusReady, Sender};
 use holdfast_service::config::CommonArgs;
@@ -24,6 +25,7 @@ use holdfast_service::telemetry::chain;
 use holdfast_storage::{Group, Inbox, StoreError};
 use thiserror::Error;
 
+use crate::audit::{self, OrdersPatrol};
 use crate::consumer::{Answers, MAX_BATCH};
 pub use crate::database::{DATABASE_FILE, Database};
 use crate::http;
@@ -48,6 +50,8 @@ pub struct Settings {
     pub redecide_after: Duration,
     /// How long outgoing events are kept at least.
     pub keep_events: Duration,
+    /// How long the background audit rests between two rounds; `None`: there is none.
+    pub audit_every: Option<Duration>,
     /// Whether answers are not consumed, nor requests repeated: for measuring what accepting alone costs.
     pub pause_consumers: bool,
     /// HTTP above the socket.
@@ -69,6 +73,7 @@ impl Settings {
             currency: common.currency,
             redecide_after: common.redecide_after(),
             keep_events: common.journal_retention(),
+            audit_every: common.audit_every(),
             pause_consumers: false,
             http: HttpOptions::from_args(common, addr)?,
             server: ServerOptions::from_args(common),
@@ -152,6 +157,7 @@ impl Orders {
             places: database.places.clone(),
         }));
         let answers = Answers::new(store.clone(), database.inbox.clone(), clock.clone(), steps);
+        let board = Board::new(SERVICE, settings.audit_every, audit::PARTS, clock.clone());
         let gateway = LiveGateway::new(bus.clone(), clock, &lifecycle, settings.live.clone());
         lifecycle.spawn_essential("live gateway", gateway.clone().run());
 
@@ -167,6 +173,7 @@ impl Orders {
             service: SERVICE,
             version: env!("CARGO_PKG_VERSION"),
             checks,
+            audit: board.clone(),
             metrics: process.metrics.clone(),
             openapi: document()?,
             lifecycle: lifecycle.clone(),
@@ -195,6 +202,7 @@ impl Orders {
             process,
             settings,
             answers: answers.clone(),
+            board,
         };
         if prepared {
             work.begin().await?;
@@ -238,17 +246,30 @@ struct Work {
     process: Process,
     settings: Settings,
     answers: Answers,
+    board: Board,
 }
 
 impl Work {
     async fn begin(self) -> Result<(), BusError> {
-        let Self { database, bus, sender, consumed_by, process, settings, answers } = self;
+        let Self { database, bus, sender, consumed_by, process, settings, answers, board } = self;
         let Process { clock, lifecycle, steps, .. } = process.clone();
         let drain = lifecycle.drain_token();
         // Behind a broker nobody else reads the journal.
         let readers = if sender.is_some() { Vec::new() } else { consumed_by.clone() };
         if let (Some(sender), Some(outbox)) = (sender, database.outbox.clone()) {
             sender.start(outbox, &process);
+        }
+        if let Some(every) = board.every() {
+            let patrol = OrdersPatrol::new(
+                database.store.clone(),
+                database.inbox.clone(),
+                bus.clone(),
+                board.clone(),
+                every,
+            );
+            let duty = database.audits.clone();
+            let audit = holdfast_service::audit::run(patrol, board, duty, drain.clone());
+            lifecycle.spawn_essential("orders audit", running(audit));
         }
         if !settings.pause_consumers {
             let consumer = bus.subscribe(ORDERS_GROUP, Topic::TO_ORDERS, database.inbox.clone()).await?;

@@ -119,6 +119,7 @@ pub async fn run(args: AloneArgs) -> Result<ExitCode, AloneError> {
         process: process.clone(),
         currency: common.currency,
         journal_retention: common.journal_retention(),
+        audit_every: common.audit_every(),
         sample_data: args.sample_data,
         pause_consumers: args.probe.pause_consumers,
     })

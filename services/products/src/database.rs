@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use holdfast_bus::{Keeps, Retention};
 use holdfast_contract::Topic;
-use holdfast_service::backend::Backend;
+use holdfast_service::backend::{AlwaysMine, Backend, Duty, Lease};
 use holdfast_service::config::{Backends, CommonArgs};
 use holdfast_service::telemetry::chain;
 use holdfast_storage::mongodb::{Mongo, MongoOptions};
@@ -29,6 +29,8 @@ pub struct Database {
     pub journal: Option<Arc<dyn Journal>>,
     /// What it sends, if that goes to a broker.
     pub outbox: Option<Arc<dyn Outbox>>,
+    /// Whether this instance audits.
+    pub audits: Arc<dyn Duty>,
     /// Its start, its background work and its end.
     pub backend: Arc<dyn Backend>,
     /// What needs the journal's records besides consumers.
@@ -78,6 +80,7 @@ impl Database {
             store: Arc::new(sqlite.clone()),
             journal: Some(sqlite.journal()),
             outbox: None,
+            audits: Arc::new(AlwaysMine),
             backend: Arc::new(Sqlite(sqlite)),
             keeps: Vec::new(),
         }
@@ -95,11 +98,13 @@ impl Database {
         })
         .await
         .map_err(|error| StoreError::Inconsistent(format!("MONGODB_URI: {}", chain(&error))))?;
+        let audits = Arc::new(Lease { mongo: mongo.clone(), name: "products audit" });
         let products = MongoProducts::new(mongo);
         Ok(Self {
             store: Arc::new(products.clone()),
             journal: None,
             outbox: Some(Arc::new(products.clone())),
+            audits,
             backend: Arc::new(MongoBackend(products)),
             keeps: Vec::new(),
         })

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use holdfast_bus::{Bus, BusError, PRODUCTS_GROUP, Retention, worker};
 use holdfast_contract::{Currency, Timestamp, Topic};
+use holdfast_service::audit::Board;
 use holdfast_service::backend::{Passing, WritesReady, until_it_works};
 use holdfast_service::broker::{Broker, BusReady, Sender};
 use holdfast_service::http::{
@@ -22,6 +23,7 @@ use holdfast_storage::{Group, Inbox, StoreError};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::{self, StockPatrol};
 use crate::consumer::{self, StockHandler};
 pub use crate::database::{DATABASE_FILE, Database};
 use crate::decider::{self, CommandError, Decider};
@@ -64,6 +66,8 @@ pub struct Deps {
     pub currency: Currency,
     /// How long its outgoing records are kept at least, where they are kept as a journal.
     pub journal_retention: Duration,
+    /// How long the background audit rests between two rounds; `None`: there is none.
+    pub audit_every: Option<Duration>,
     /// Whether an empty catalogue is filled with samples.
     pub sample_data: bool,
     /// Does not consume: requests stay in their topics. For measuring the rest of the system alone.
@@ -164,10 +168,12 @@ pub async fn start(deps: Deps) -> Result<Started, StartError> {
         None => checks.push(Arc::new(BusReady { bus: bus.clone(), topics: Topic::TO_PRODUCTS })),
     }
     checks.extend(sender.as_ref().map(Sender::ready));
+    let board = Board::new(SERVICE, deps.audit_every, audit::PARTS, clock.clone());
     let operational = Operational {
         service: SERVICE,
         version: env!("CARGO_PKG_VERSION"),
         checks,
+        audit: board.clone(),
         metrics: process.metrics.clone(),
         openapi: Bytes::from(serde_json::to_vec(&http::openapi()).map_err(StartError::Document)?),
         lifecycle: lifecycle.clone(),
@@ -198,6 +204,7 @@ pub async fn start(deps: Deps) -> Result<Started, StartError> {
         consumed_by,
         process,
         decider,
+        board,
         journal_retention: deps.journal_retention,
         pause_consumers: deps.pause_consumers,
     };
@@ -259,13 +266,14 @@ struct Work {
     consumed_by: Vec<(Group, &'static [Topic], Arc<dyn Inbox>)>,
     process: Process,
     decider: Decider,
+    board: Board,
     journal_retention: Duration,
     pause_consumers: bool,
 }
 
 impl Work {
     async fn begin(self) -> Result<(), BusError> {
-        let Self { database, bus, broker, sender, consumed_by, process, decider, .. } = self;
+        let Self { database, bus, broker, sender, consumed_by, process, decider, board, .. } = self;
         let Process { clock, lifecycle, steps, .. } = process.clone();
         let inbox: Arc<dyn Inbox> = database.store.clone();
         if self.pause_consumers {
@@ -300,6 +308,14 @@ impl Work {
             backend.run(drain).await;
             Ok::<(), Infallible>(())
         });
+        if let Some(every) = board.every() {
+            let patrol = StockPatrol::new(database.store.clone(), clock.clone(), board.clone(), every);
+            let (duty, drain) = (database.audits.clone(), lifecycle.drain_token());
+            lifecycle.spawn_essential("products audit", async move {
+                holdfast_service::audit::run(patrol, board, duty, drain).await;
+                Ok::<(), Infallible>(())
+            });
+        }
         let retention = database.retention(readers);
         spawn_housekeeping(&lifecycle, database.store.clone(), retention, clock, self.journal_retention);
         spawn_lag(&lifecycle, bus, inbox);

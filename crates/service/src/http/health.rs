@@ -1,4 +1,4 @@
-//! What operators and their tools ask: alive, ready, metrics, the API document.
+//! What operators and their tools ask: alive, ready, audited, metrics, the API document.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -19,6 +19,7 @@ use serde_json::json;
 
 use super::envelope::{json_response, ok};
 use super::error::{ApiError, ApiResult};
+use crate::audit::Board;
 use crate::lifecycle::Lifecycle;
 use crate::telemetry::Metrics;
 
@@ -47,6 +48,8 @@ pub struct Operational {
     pub version: &'static str,
     /// What must be ready.
     pub checks: Vec<Arc<dyn ReadyCheck>>,
+    /// What the background audit has found.
+    pub audit: Board,
     /// What `/metrics` shows.
     pub metrics: Metrics,
     /// The OpenAPI document, as JSON.
@@ -55,11 +58,12 @@ pub struct Operational {
     pub lifecycle: Lifecycle,
 }
 
-/// `/health/live`, `/health/ready`, `/metrics` and `/openapi.json`.
+/// `/health/live`, `/health/ready`, `/health/audit`, `/metrics` and `/openapi.json`.
 pub fn operational_routes<S: Clone + Send + Sync + 'static>(operational: Operational) -> Router<S> {
     Router::new()
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
+        .route("/health/audit", get(audit))
         .route("/metrics", get(metrics))
         .route("/openapi.json", get(openapi))
         .with_state(Arc::new(operational))
@@ -102,6 +106,11 @@ async fn ready(State(this): Shared) -> ApiResult {
         .details(json!({"checks": checks})))
 }
 
+/// 200 whatever was found: it is a fact to be looked at, and no reason to send nobody here any more.
+async fn audit(State(this): Shared) -> ApiResult {
+    ok("Audit", &this.audit.report())
+}
+
 async fn metrics(State(this): Shared) -> Response {
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(CONTENT_TYPE, kind)], this.metrics.render()).into_response()
@@ -140,6 +149,7 @@ mod tests {
             service: "orders",
             version: "0.1.0",
             checks: checks.into_iter().map(|c| Arc::new(c) as Arc<dyn ReadyCheck>).collect(),
+            audit: Board::new("orders", None, &[], Arc::new(crate::SystemClock)),
             metrics: Metrics::install(),
             openapi: Bytes::from_static(b"{\"openapi\":\"3.1.0\"}"),
             lifecycle: lifecycle.clone(),
@@ -176,8 +186,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn metrics_and_the_document_are_served() {
+    async fn metrics_audit_and_the_document_are_served() {
         let client = client(Vec::new(), &Lifecycle::new(Duration::ZERO));
+        assert_eq!(client.get("/health/audit").send().await.json["data"]["status"], "off");
         let metrics = client.get("/metrics").send().await;
         assert!(metrics.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));
         assert_eq!(client.get("/openapi.json").send().await.json["openapi"], "3.1.0");

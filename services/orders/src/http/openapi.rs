@@ -30,6 +30,7 @@ use super::{cancel, create, delete, edit, get, list, schema, set_status, statuse
         timeline::handle,
         operations::live,
         operations::ready,
+        operations::audit,
         operations::metrics,
         operations::document,
     ),
@@ -47,7 +48,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// The routes that [`holdfast_service::http::operational_routes`] serves; here only for the document.
 #[expect(dead_code, reason = "carriers of documentation, never called")]
 mod operations {
-    use holdfast_service::http::ErrorBody;
+    use holdfast_service::audit::AuditReport;
+    use holdfast_service::http::{ErrorBody, SuccessBody};
 
     /// Whether the process runs
     #[utoipa::path(get, path = "/health/live", tag = "operations", operation_id = "healthLive",
@@ -59,6 +61,15 @@ mod operations {
         responses((status = 200, description = "It can"),
             (status = 503, description = "SERVICE_UNAVAILABLE: `details.checks` says what is not ready", body = ErrorBody)))]
     pub(super) fn ready() {}
+
+    /// What the background audit has found
+    ///
+    /// Products: whether every balance follows from its movements and open holds. Orders: whether each order's stock is what
+    /// Products answered, and what Products holds. Always 200; `data.status` says how it stands, from the worst on `mismatch`,
+    /// `stale`, `running`, `clean`, `standby`, `off`.
+    #[utoipa::path(get, path = "/health/audit", tag = "operations", operation_id = "healthAudit",
+        responses((status = 200, description = "How it stands", body = SuccessBody<AuditReport>)))]
+    pub(super) fn audit() {}
 
     /// Prometheus metrics
     #[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics",

@@ -27,7 +27,34 @@ fn state() -> Document {
     doc! { "version": 1, "userId": 1, "shown": 1, "totalMinor": 1, "body": 1 }
 }
 
+/// What a timeline is read from.
+fn history() -> Document {
+    let mut fields = state();
+    fields.extend(doc! { "history": 1, "sent": 1 });
+    fields
+}
+
 impl MongoOrders {
+    fn read_timeline(&self, document: &RawDocument) -> Result<Timeline, StoreError> {
+        let order = read_order(document)?;
+        let id = order.id;
+        let mut history = Vec::new();
+        for steps in document.get_array("history").map_err(|e| inconsistent(&e))? {
+            match steps.map_err(|e| inconsistent(&e))? {
+                RawBsonRef::Binary(steps) => history.extend_from_slice(steps.bytes),
+                other => return Err(inconsistent(&format_args!("a step of order {id} is {other:?}"))),
+            }
+        }
+        let sent = read_sent(document)?;
+        let key = id.to_string();
+        let place = |number: usize, topic: Topic| match sent.get(number) {
+            Some(&(partition, offset)) => Place { topic, partition, offset: Some(offset) },
+            None => Place { topic, partition: partition_of(key.as_bytes(), self.partitions), offset: None },
+        };
+        let steps = decode_numbered_steps(&order, &history, place)?;
+        Ok(Timeline { order, steps })
+    }
+
     async fn read(
         &self,
         filter: Document,
@@ -82,26 +109,21 @@ impl OrderReads for MongoOrders {
     }
 
     async fn timeline(&self, id: OrderId) -> Result<Option<Timeline>, StoreError> {
-        let mut fields = state();
-        fields.extend(doc! { "history": 1, "sent": 1 });
-        let find = self.collections.orders.find_one(doc! { "_id": id.key().as_i64() }).projection(fields);
-        let Some(document) = find.await.map_err(unavailable)? else { return Ok(None) };
-        let order = read_order(&document)?;
-        let mut history = Vec::new();
-        for steps in document.get_array("history").map_err(|e| inconsistent(&e))? {
-            match steps.map_err(|e| inconsistent(&e))? {
-                RawBsonRef::Binary(steps) => history.extend_from_slice(steps.bytes),
-                other => return Err(inconsistent(&format_args!("a step of order {id} is {other:?}"))),
-            }
+        let find = self.collections.orders.find_one(doc! { "_id": id.key().as_i64() }).projection(history());
+        let found = find.await.map_err(unavailable)?;
+        found.map(|document| self.read_timeline(&document)).transpose()
+    }
+
+    async fn timelines(&self, after: Option<OrderId>, limit: usize) -> Result<Vec<Timeline>, StoreError> {
+        let later = doc! { "_id": { "$gt": after.map_or(-1, |id| id.key().as_i64()) } };
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let find = self.collections.orders.find(later).sort(doc! { "_id": 1 }).limit(limit);
+        let mut found = find.projection(history()).await.map_err(unavailable)?;
+        let mut timelines = Vec::new();
+        while found.advance().await.map_err(unavailable)? {
+            timelines.push(self.read_timeline(found.current())?);
         }
-        let sent = read_sent(&document)?;
-        let key = id.to_string();
-        let place = |number: usize, topic: Topic| match sent.get(number) {
-            Some(&(partition, offset)) => Place { topic, partition, offset: Some(offset) },
-            None => Place { topic, partition: partition_of(key.as_bytes(), self.partitions), offset: None },
-        };
-        let steps = decode_numbered_steps(&order, &history, place)?;
-        Ok(Some(Timeline { order, steps }))
+        Ok(timelines)
     }
 
     async fn scan(&self, after: Option<OrderId>, limit: usize) -> Result<Vec<Arc<Order>>, StoreError> {

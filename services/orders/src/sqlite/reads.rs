@@ -43,6 +43,29 @@ pub(super) fn order(connection: &Connection, id: OrderId) -> Result<Option<Arc<O
     }
 }
 
+fn ids_after(
+    connection: &Connection,
+    after: Option<OrderId>,
+    limit: usize,
+) -> Result<Vec<OrderId>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT id FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    let mut rows = statement.query(params![after.map_or(-1, |id| id.key().as_i64()), limit])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(order_id(row.get(0)?)?);
+    }
+    Ok(found)
+}
+
+fn timeline(connection: &Connection, id: OrderId) -> Result<Option<Timeline>, StoreError> {
+    let Some(order) = order(connection, id)? else { return Ok(None) };
+    let history: Vec<u8> = connection
+        .prepare_cached("SELECT history FROM orders WHERE id = ?1")?
+        .query_row([id.key().as_i64()], |row| row.get(0))?;
+    Ok(Some(Timeline { steps: decode_steps(&order, &history)?, order }))
+}
+
 /// Takes back an id that was stored.
 pub(super) fn order_id(stored: i64) -> Result<OrderId, StoreError> {
     let key = Key::from_i64(stored);
@@ -85,13 +108,17 @@ impl OrderReads for SqliteOrders {
     }
 
     async fn timeline(&self, id: OrderId) -> Result<Option<Timeline>, StoreError> {
+        self.database.read(move |connection| timeline(connection, id)).await
+    }
+
+    async fn timelines(&self, after: Option<OrderId>, limit: usize) -> Result<Vec<Timeline>, StoreError> {
         self.database
             .read(move |connection| {
-                let Some(order) = order(connection, id)? else { return Ok(None) };
-                let history: Vec<u8> = connection
-                    .prepare_cached("SELECT history FROM orders WHERE id = ?1")?
-                    .query_row([id.key().as_i64()], |row| row.get(0))?;
-                Ok(Some(Timeline { steps: decode_steps(&order, &history)?, order }))
+                let mut found = Vec::new();
+                for id in ids_after(connection, after, limit)? {
+                    found.extend(timeline(connection, id)?);
+                }
+                Ok(found)
             })
             .await
     }
@@ -99,12 +126,9 @@ impl OrderReads for SqliteOrders {
     async fn scan(&self, after: Option<OrderId>, limit: usize) -> Result<Vec<Arc<Order>>, StoreError> {
         self.database
             .read(move |connection| {
-                let mut statement =
-                    connection.prepare_cached("SELECT id FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2")?;
-                let mut rows = statement.query(params![after.map_or(-1, |id| id.key().as_i64()), limit])?;
                 let mut found = Vec::new();
-                while let Some(row) = rows.next()? {
-                    found.extend(order(connection, order_id(row.get(0)?)?)?);
+                for id in ids_after(connection, after, limit)? {
+                    found.extend(order(connection, id)?);
                 }
                 Ok(found)
             })

@@ -144,6 +144,9 @@ pub trait OrderReads: Send + Sync {
     /// Up to `limit` orders after `after` (by id, oldest first), hidden ones too, in their newest states.
     async fn scan(&self, after: Option<OrderId>, limit: usize) -> Result<Vec<Arc<Order>>, StoreError>;
 
+    /// As [`OrderReads::scan`], with everything that happened to them.
+    async fn timelines(&self, after: Option<OrderId>, limit: usize) -> Result<Vec<Timeline>, StoreError>;
+
     /// Up to `limit` orders after `after` (by id, oldest first) that wait for Products
     /// ([`crate::domain::outstanding_request`]) and have not changed since `before`. Says so correctly at the latest a
     /// second after the change. Orders of which something is still to be published may be left out.

@@ -57,6 +57,7 @@ where
     writes::a_scan_shows_every_order(make().await).await;
     writes::what_waits_for_products_is_found(make().await).await;
     timelines::every_step_is_told(make().await).await;
+    timelines::timelines_page_oldest_first(make().await).await;
     timelines::late_and_repeated_answers(make().await).await;
     lists::own_writes_are_listed_at_once(make().await).await;
     lists::hidden_orders_are_not_listed(make().await).await;

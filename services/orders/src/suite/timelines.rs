@@ -130,3 +130,15 @@ pub(super) async fn late_and_repeated_answers(subject: Box<dyn Subject>) {
     assert_eq!(timeline.steps[5].at, at(400));
     assert_eq!(timeline.steps[5].outgoing[0].event_type, "STOCK_RELEASE_REQUEST");
 }
+
+pub(super) async fn timelines_page_oldest_first(subject: Box<dyn Subject>) {
+    fill(&*subject).await;
+    commit(&*subject, insert(9)).await;
+    let store = subject.store();
+    let page = store.timelines(None, 2).await.expect("read");
+    assert_eq!(page.iter().map(|t| t.order.id).collect::<Vec<_>>(), [id(1), id(7)]);
+    assert_eq!(page[0].steps, timeline(&*subject).await.steps);
+    let rest = store.timelines(Some(id(7)), 2).await.expect("read");
+    assert_eq!(rest.iter().map(|t| (t.order.id, t.steps.len())).collect::<Vec<_>>(), [(id(9), 1)]);
+    assert!(store.timelines(Some(id(9)), 2).await.expect("read").is_empty());
+}

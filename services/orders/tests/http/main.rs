@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod answers;
+mod audit;
 mod bad_input;
 mod changes;
 mod idempotency;

@@ -1,17 +1,24 @@
 //! Checks that stock can be rebuilt from the ledger (contract, invariant 7), and says what cannot.
 
+mod patrol;
+#[cfg(test)]
+mod patrol_tests;
+pub mod rebuild;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::fmt;
 
-use holdfast_contract::ProductId;
 use holdfast_contract::stock::{Balances, MovementKind};
+use holdfast_contract::{ProductId, ReservationId};
 use holdfast_storage::StoreError;
 use rustc_hash::FxHashMap;
 
 use crate::domain::{Hold, HoldId, LedgerMovement, MovementId, Shelf};
 use crate::store::StockReads;
+
+pub use patrol::{PARTS, StockPatrol};
 
 /// Rows read at once.
 const PAGE: usize = 1_000;
@@ -81,6 +88,33 @@ pub enum Finding {
     },
     /// Movements or holds of a product that is not there.
     NoProduct(ProductId),
+    /// A product without balances.
+    NoBalances(ProductId),
+    /// A hold that no decision on a reservation, and no reservation over HTTP, knows of.
+    Unowned {
+        /// Of which product.
+        product: ProductId,
+        /// Which hold.
+        hold: HoldId,
+    },
+    /// A reservation that was decided to hold, whose hold is not open.
+    Unheld {
+        /// Which reservation.
+        reservation: ReservationId,
+        /// Of which product.
+        product: ProductId,
+        /// The hold that its decision opened.
+        hold: HoldId,
+    },
+    /// The open holds are not those that the movements opened and did not close, though their sum may be right.
+    OtherHolds {
+        /// Of which product.
+        product: ProductId,
+        /// What the movements have left open, together.
+        ledger: i64,
+        /// Sum of the open holds.
+        listed: i64,
+    },
     /// What is stored breaks an invariant so that it cannot be read; the audit stopped there.
     Unreadable(String),
 }
@@ -124,8 +158,63 @@ impl fmt::Display for Finding {
             Self::NoProduct(product) => {
                 write!(f, "there are movements or holds of product {product}, which is not there")
             }
+            Self::NoBalances(product) => write!(f, "product {product} has no balances"),
+            Self::Unowned { product, hold } => {
+                write!(f, "{hold} keeps stock of product {product} for nobody: no decision knows of it")
+            }
+            Self::Unheld { reservation, product, hold } => {
+                write!(f, "{reservation} was decided to hold product {product}, and its {hold} is not open")
+            }
+            Self::OtherHolds { product, ledger, listed } => write!(
+                f,
+                "the open holds of product {product} ({listed} together) are not those that its movements left open ({ledger})"
+            ),
             Self::Unreadable(why) => write!(f, "cannot be read: {why}"),
         }
+    }
+}
+
+impl Finding {
+    /// What kind of thing it is, for programs. Public: never rename.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Balances { .. } | Self::NoBalances(_) => "balances",
+            Self::Movement { .. } | Self::Kind(_) | Self::Gap(_) | Self::Chain { .. } => "ledger",
+            Self::LastMovement { .. } => "last_movement",
+            Self::Holds { .. } | Self::Hold { .. } | Self::OtherHolds { .. } => "holds",
+            Self::Unowned { .. } => "hold_without_decision",
+            Self::Unheld { .. } => "decision_without_hold",
+            Self::NoProduct(_) => "no_product",
+            Self::Unreadable(_) => "unreadable",
+        }
+    }
+
+    /// The product that it is about, where that is known.
+    pub fn product(&self) -> Option<ProductId> {
+        match self {
+            Self::Balances { product, .. }
+            | Self::LastMovement { product, .. }
+            | Self::Holds { product, .. }
+            | Self::NoProduct(product)
+            | Self::NoBalances(product)
+            | Self::Unowned { product, .. }
+            | Self::Unheld { product, .. }
+            | Self::OtherHolds { product, .. } => Some(*product),
+            Self::Movement { .. }
+            | Self::Kind(_)
+            | Self::Gap(_)
+            | Self::Chain { .. }
+            | Self::Hold { .. }
+            | Self::Unreadable(_) => None,
+        }
+    }
+
+    /// Whether it is about the ledger itself: then nothing can be rebuilt from it.
+    pub fn is_of_the_ledger(&self) -> bool {
+        matches!(
+            self,
+            Self::Movement { .. } | Self::Kind(_) | Self::Gap(_) | Self::Chain { .. } | Self::NoProduct(_)
+        )
     }
 }
 

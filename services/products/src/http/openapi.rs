@@ -64,6 +64,7 @@ fn add(operation: &mut Operation, status: &str, description: &str) {
         release::release,
         operational::live,
         operational::ready,
+        operational::audit,
         operational::metrics,
         operational::document,
     ),

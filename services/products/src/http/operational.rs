@@ -3,7 +3,8 @@
 
 #![expect(dead_code, reason = "the API document's view of routes that are served elsewhere")]
 
-use holdfast_service::http::ErrorBody;
+use holdfast_service::audit::AuditReport;
+use holdfast_service::http::{ErrorBody, SuccessBody};
 
 /// Alive?
 ///
@@ -25,6 +26,16 @@ pub(super) fn live() {}
     ),
 )]
 pub(super) fn ready() {}
+
+/// Audited?
+///
+/// What the background audit has found: whether every balance follows from its movements and open holds. Always 200;
+/// `data.status` says how it stands, from the worst on `mismatch`, `stale`, `running`, `clean`, `standby`, `off`.
+#[utoipa::path(
+    get, path = "/health/audit", tag = "operation", operation_id = "audit",
+    responses((status = 200, description = "Audit", body = SuccessBody<AuditReport>)),
+)]
+pub(super) fn audit() {}
 
 /// Metrics
 ///

@@ -200,6 +200,7 @@ impl Collections {
         if insert(&self.holds, session, &prepared.opened).await?.is_some() {
             return Err(overtaken("a hold"));
         }
+        self.mongo.update_each(session, schema::HOLDS, &prepared.restored).await?;
         if prepared.closed.is_empty() {
             return Ok(());
         }

@@ -4,6 +4,7 @@
 //! (`prepared`, `commit`); its first statement proves the decider's turn and counts the commit, so commits exclude each
 //! other and their outgoing records can be numbered in their order (`outbox`).
 
+mod books;
 mod commit;
 mod document;
 mod fields;

@@ -35,6 +35,7 @@ pub(super) struct Prepared {
     pub(super) moved: Vec<ProductId>,
     pub(super) opened: Vec<RawDocumentBuf>,
     pub(super) closed: Vec<RawDocumentBuf>,
+    pub(super) restored: Vec<RawDocumentBuf>,
     /// Of reservations that had no decision.
     pub(super) decided: Vec<RawDocumentBuf>,
     pub(super) decided_again: Vec<RawDocumentBuf>,
@@ -117,6 +118,14 @@ impl Prepared {
         self.opened = stay.map(document::hold).collect();
         let gone = commit.closed.iter().filter(|(_, hold)| !opened.contains(hold));
         self.closed = gone.map(|(product, hold)| document::hold_id(*product, *hold)).collect();
+        let restored = commit.restored.iter().map(|hold| {
+            rawdoc! {
+                "q": { "_id": document::hold_id(hold.product, hold.id) },
+                "u": document::hold(hold),
+                "upsert": true,
+            }
+        });
+        self.restored = restored.collect();
     }
 
     /// The first decision on a reservation says by its number whether there is one already: most are new, and an insert is

@@ -14,11 +14,11 @@ use rustc_hash::FxHashMap;
 
 use super::document::{self, object_id, read_hold, read_movement, read_shelf, reservation_id};
 use super::fields::Fields;
-use super::{Collections, MongoProducts, list, schema};
+use super::{Collections, MongoProducts, books, list, schema};
 use crate::domain::{Decision, Hold, HoldId, HttpReservation, LedgerMovement, MovementId, OrderRef, Shelf};
 use crate::store::codes;
-use crate::store::stored::inconsistent;
-use crate::store::{Counters, IdempotencyRecord, ProductPage, ProductQuery, StockReads};
+use crate::store::stored::{StoredDecision, inconsistent};
+use crate::store::{Book, Counters, HeldPage, IdempotencyRecord, ProductPage, ProductQuery, StockReads};
 
 /// Movements asked for by one query.
 const ASKED: usize = 10_000;
@@ -61,7 +61,7 @@ impl Collections {
         self.mongo.client().start_session().snapshot(true).await.map_err(unavailable)
     }
 
-    async fn greatest(
+    pub(super) async fn greatest(
         &self,
         collection: &Collection<RawDocumentBuf>,
         session: &mut ClientSession,
@@ -100,13 +100,23 @@ impl Collections {
             let decision = document::read_decision(found.current())?;
             stored.insert(decision.id, decision);
         }
+        self.with_movements(ids, stored, &mut session).await
+    }
+
+    /// Puts these decisions together with their movements, in the order of `ids`.
+    pub(super) async fn with_movements(
+        &self,
+        ids: &[ReservationId],
+        mut stored: FxHashMap<ReservationId, StoredDecision>,
+        session: &mut ClientSession,
+    ) -> Result<Vec<Arc<Decision>>, StoreError> {
         let mut movements = FxHashMap::default();
         let numbers: Vec<i64> =
             stored.values().flat_map(|decision| decision.movements()).map(u64::cast_signed).collect();
         for numbers in numbers.chunks(ASKED) {
-            let find = self.movements.find(doc! { "_id": { "$in": numbers } }).session(&mut session);
+            let find = self.movements.find(doc! { "_id": { "$in": numbers } }).session(&mut *session);
             let mut found = find.await.map_err(unavailable)?;
-            while found.advance(&mut session).await.map_err(unavailable)? {
+            while found.advance(session).await.map_err(unavailable)? {
                 let movement = read_movement(found.current())?;
                 movements.insert(movement.id, Arc::new(movement));
             }
@@ -266,6 +276,14 @@ impl StockReads for MongoProducts {
 
     async fn decisions(&self, ids: Vec<ReservationId>) -> Result<Vec<Arc<Decision>>, StoreError> {
         self.collections.decisions(&ids).await
+    }
+
+    async fn books(&self, after: Option<ProductId>, limit: usize) -> Result<Vec<Book>, StoreError> {
+        books::books(&self.collections, after, limit).await
+    }
+
+    async fn held(&self, after: Option<ReservationId>, limit: usize) -> Result<HeldPage, StoreError> {
+        books::held(&self.collections, after, limit).await
     }
 
     async fn http_reservation(

@@ -1,5 +1,6 @@
 //! The embedded back-end: the Products service's tables in one SQLite database, beside its journal and positions.
 
+mod books;
 mod list;
 mod read;
 mod rows;

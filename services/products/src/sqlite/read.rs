@@ -9,11 +9,13 @@ use holdfast_service::http::IdempotencyScope;
 use holdfast_storage::StoreError;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{SqliteProducts, list, rows};
+use super::{SqliteProducts, books, list, rows};
 use crate::domain::{Decision, Hold, HoldId, HttpReservation, LedgerMovement, MovementId, OrderRef, Shelf};
-use crate::store::{Counters, IdempotencyRecord, ProductPage, ProductQuery, StockReads, StoredAnswer, codes};
+use crate::store::{
+    Book, Counters, HeldPage, IdempotencyRecord, ProductPage, ProductQuery, StockReads, StoredAnswer, codes,
+};
 
-fn bound(limit: usize) -> i64 {
+pub(super) fn bound(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
@@ -33,7 +35,10 @@ pub(super) fn all<T>(
     Ok(found)
 }
 
-fn decisions(connection: &Connection, ids: &[ReservationId]) -> Result<Vec<Arc<Decision>>, StoreError> {
+pub(super) fn decisions(
+    connection: &Connection,
+    ids: &[ReservationId],
+) -> Result<Vec<Arc<Decision>>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT id, number, at, state, first_movement, movements, detail FROM reservations WHERE id = ?1",
     )?;
@@ -241,6 +246,14 @@ impl StockReads for SqliteProducts {
 
     async fn decisions(&self, ids: Vec<ReservationId>) -> Result<Vec<Arc<Decision>>, StoreError> {
         self.database.read(move |connection| decisions(connection, &ids)).await
+    }
+
+    async fn books(&self, after: Option<ProductId>, limit: usize) -> Result<Vec<Book>, StoreError> {
+        self.database.read(move |connection| books::books(connection, after, limit)).await
+    }
+
+    async fn held(&self, after: Option<ReservationId>, limit: usize) -> Result<HeldPage, StoreError> {
+        self.database.read(move |connection| books::held(connection, after, limit)).await
     }
 
     async fn http_reservation(

@@ -40,6 +40,10 @@ pub(super) fn product_id(row: &Row<'_>, name: &str) -> Result<ProductId, StoreEr
     Ok(ProductId::from_bytes(column(row, name)?))
 }
 
+pub(super) fn reservation_id(row: &Row<'_>, name: &str) -> Result<ReservationId, StoreError> {
+    proved(row, name, |key| Key::from_i64(key).ok_or("is negative")).map(ReservationId::new)
+}
+
 fn timestamp(row: &Row<'_>, name: &str) -> Result<Timestamp, StoreError> {
     Ok(Timestamp::from_millis(column(row, name)?))
 }
@@ -140,9 +144,8 @@ pub(super) fn http_reservation(row: &Row<'_>) -> Result<HttpReservation, StoreEr
 
 /// A row of `reservations`.
 pub(super) fn decision(row: &Row<'_>) -> Result<StoredDecision, StoreError> {
-    let key = proved(row, "id", |key| Key::from_i64(key).ok_or("is negative"))?;
     Ok(StoredDecision {
-        id: ReservationId::new(key),
+        id: reservation_id(row, "id")?,
         number: column(row, "number")?,
         at: timestamp(row, "at")?,
         state: column(row, "state")?,

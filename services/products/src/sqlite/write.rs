@@ -80,6 +80,12 @@ fn rows(connection: &Connection, commit: &StockCommit) -> Result<(), StoreError>
             return Err(StoreError::Inconsistent(format!("{hold} of product {product} is not open")));
         }
     }
+    for hold in &commit.restored {
+        connection
+            .prepare_cached("DELETE FROM holds WHERE product = ?1 AND id = ?2")?
+            .execute(params![hold.product.as_bytes(), hold.id.0.0])?;
+        open(connection, hold)?;
+    }
     for decision in &commit.decisions {
         decide(connection, decision)?;
     }

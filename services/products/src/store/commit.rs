@@ -60,6 +60,8 @@ pub struct StockCommit {
     pub opened: Vec<Hold>,
     /// Holds that were closed, perhaps of those that were opened just now.
     pub closed: Vec<(ProductId, HoldId)>,
+    /// Holds that are put back to what they must be, whatever is stored under their names: for a repair of the books.
+    pub restored: Vec<Hold>,
     /// Decisions; several on one reservation in the order they were made in. Their movements are in `movements`.
     pub decisions: Vec<Arc<Decision>>,
     /// Reservations over HTTP.
@@ -84,6 +86,7 @@ impl StockCommit {
         self.catalogue.is_empty()
             && self.stock.is_empty()
             && self.movements.is_empty()
+            && self.restored.is_empty()
             && self.decisions.is_empty()
             && self.http_reservations.is_empty()
             && self.idempotent.is_empty()

@@ -1,6 +1,7 @@
 //! What the Products service asks of its database. The docs of the traits are their specification; the suite
 //! (feature `suite`) holds every back-end to them.
 
+mod books;
 pub(crate) mod codes;
 mod commit;
 mod query;
@@ -15,6 +16,7 @@ use holdfast_contract::{ProductId, ReservationId, Timestamp};
 use holdfast_service::http::IdempotencyScope;
 use holdfast_storage::StoreError;
 
+pub use books::{Book, HeldPage, HoldsDigest};
 pub use commit::{Catalogue, CommitError, IdempotencyRecord, StockCommit, StoredAnswer};
 pub use query::{InvalidSort, Limits, ProductPage, ProductQuery, Sort, SortBy};
 pub use turns::{Turn, Turns};
@@ -113,6 +115,13 @@ pub trait StockReads: Send + Sync {
 
     /// The decisions on these reservations.
     async fn decisions(&self, ids: Vec<ReservationId>) -> Result<Vec<Arc<Decision>>, StoreError>;
+
+    /// Up to `limit` products after `after`, hidden ones too, in the order of their ids: what is stored of them and of
+    /// their open holds. Proves nothing of it, so that what does not fit can be told.
+    async fn books(&self, after: Option<ProductId>, limit: usize) -> Result<Vec<Book>, StoreError>;
+
+    /// Looks at up to `limit` decisions after `after`, in the order of their ids.
+    async fn held(&self, after: Option<ReservationId>, limit: usize) -> Result<HeldPage, StoreError>;
 
     /// The reservation that this order made of this product over HTTP.
     async fn http_reservation(

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a suite fails by panicking")]
 
+mod books;
 mod catalogue;
 mod commits;
 mod ledger;
@@ -58,6 +59,10 @@ where
     ledger::movements_page_newest_first(&*make().await).await;
     ledger::holds_page_oldest_first(&*make().await).await;
     ledger::the_whole_ledger_streams_in_order(&*make().await).await;
+    books::every_product_has_its_book(&*make().await).await;
+    books::what_is_held_is_told_page_by_page(&*make().await).await;
+    books::holds_are_put_back(&*make().await).await;
+    books::a_damaged_stock_is_rebuilt(&*make().await).await;
     catalogue::filters_and_orders(&*make().await).await;
     catalogue::search_finds_words_and_nothing_hostile(&*make().await).await;
     catalogue::the_best_match_comes_first(&*make().await).await;

@@ -64,6 +64,7 @@ async fn launch(
         keys: Arc::new(SequentialKeys::new()),
         currency,
         journal_retention: Duration::from_secs(3600),
+        audit_every: None,
         sample_data: true,
         pause_consumers: false,
     })
