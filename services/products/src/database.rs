@@ -27,6 +27,8 @@ pub struct Database {
     pub store: Arc<dyn ProductStore>,
     /// What it sends, if that is kept as a journal.
     pub journal: Option<Arc<dyn Journal>>,
+    /// The file with that journal: for who plays a foreign writer. Nobody else writes past the store.
+    pub file: Option<Arc<holdfast_storage::sqlite::Database>>,
     /// What it sends, if that goes to a broker.
     pub outbox: Option<Arc<dyn Outbox>>,
     /// Its start, its background work and its end.
@@ -77,6 +79,7 @@ impl Database {
         Self {
             store: Arc::new(sqlite.clone()),
             journal: Some(sqlite.journal()),
+            file: Some(sqlite.database().clone()),
             outbox: None,
             backend: Arc::new(Sqlite(sqlite)),
             keeps: Vec::new(),
@@ -99,6 +102,7 @@ impl Database {
         Ok(Self {
             store: Arc::new(products.clone()),
             journal: None,
+            file: None,
             outbox: Some(Arc::new(products.clone())),
             backend: Arc::new(MongoBackend(products)),
             keeps: Vec::new(),

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_bus::{Bus, EmbeddedBus, PRODUCTS_GROUP};
+use holdfast_bus::{Bus, EmbeddedBus, PRODUCTS_GROUP, Valve};
 use holdfast_contract::{Currency, Topic};
 use holdfast_products::sample::{Seeded, TEST_PRODUCT_ID};
 use holdfast_products::service::{self as products, Deps, StartError, Started, start};
@@ -66,10 +66,13 @@ async fn launch(
         journal_retention: Duration::from_secs(3600),
         sample_data: true,
         pause_consumers: false,
+        valve: Valve::default(),
     })
     .await;
     match started {
-        Ok(Started { addr, seeded }) => Ok(Running { addr, orders, store, bus, lifecycle, seeded, folder }),
+        Ok(Started { addr, seeded, .. }) => {
+            Ok(Running { addr, orders, store, bus, lifecycle, seeded, folder })
+        }
         Err(error) => {
             lifecycle.shutdown();
             lifecycle.wait().await;

@@ -1,0 +1,97 @@
+/** How the system is: configuration, readiness, audit, metrics, and what the demo can do to it. */
+import { queryOptions } from "@tanstack/react-query";
+
+import { parseMetrics, type Metrics } from "@/lib/metrics";
+
+import { ApiProblem } from "./problem";
+import { baseOf, call, type ServiceName } from "./client";
+
+export interface Config {
+  version: string;
+  currency: string;
+  bus: "embedded" | "kafka";
+  demo: boolean;
+}
+
+export const config = queryOptions({
+  queryKey: ["config"],
+  queryFn: () => call<Config>("GET", "/config"),
+  staleTime: Infinity,
+});
+
+export interface Readiness {
+  ready: boolean;
+  problem: string;
+}
+
+export const readiness = (service: ServiceName) =>
+  queryOptions({
+    queryKey: ["ready", service],
+    queryFn: async (): Promise<Readiness> => {
+      try {
+        await call("GET", `${baseOf(service)}/health/ready`);
+        return { ready: true, problem: "" };
+      } catch (error) {
+        if (error instanceof ApiProblem && error.status > 0) return { ready: false, problem: error.message };
+        throw error;
+      }
+    },
+    refetchInterval: 5_000,
+  });
+
+/** The audit's last word. Only `clean` is good. */
+export interface Audit {
+  status: string;
+  checkedAt?: string;
+  summary?: string;
+}
+
+/** `null`: this server has no audit of its own. */
+export const audit = queryOptions({
+  queryKey: ["audit"],
+  queryFn: async (): Promise<Audit | null> => {
+    try {
+      return readAudit(await call<unknown>("GET", `${baseOf("products")}/health/audit`));
+    } catch (error) {
+      if (error instanceof ApiProblem && error.status === 404) return null;
+      if (error instanceof ApiProblem && error.status === 503) return { status: "unknown", summary: error.message };
+      throw error;
+    }
+  },
+  refetchInterval: 5_000,
+});
+
+/** Whatever else it says, an audit without a known status is not clean. */
+export function readAudit(data: unknown): Audit {
+  const said = typeof data === "object" && data !== null ? (data as Record<string, unknown>) : {};
+  const text = (name: string) => (typeof said[name] === "string" ? said[name] : undefined);
+  const checkedAt = text("checkedAt") ?? text("finishedAt") ?? text("at");
+  const summary = text("summary") ?? text("message");
+  return {
+    status: text("status") ?? "unknown",
+    ...(checkedAt === undefined ? {} : { checkedAt }),
+    ...(summary === undefined ? {} : { summary }),
+  };
+}
+
+export const metrics = queryOptions({
+  queryKey: ["metrics"],
+  queryFn: async ({ signal }): Promise<Metrics> => {
+    const response = await fetch(`${baseOf("orders")}/metrics`, { signal });
+    if (!response.ok) throw new ApiProblem({ status: response.status, code: "METRICS", message: "No metrics" });
+    return parseMetrics(await response.text());
+  },
+  refetchInterval: 2_000,
+});
+
+export const demo = {
+  poison: () => call<{ topic: string; partition: number; offset: number }>("POST", "/demo/poison"),
+  duplicates: () => call<{ requests: number; answers: number }>("POST", "/demo/duplicates"),
+  setPaused: (paused: boolean) => call<{ paused: boolean }>("PUT", "/demo/consumer", { paused }),
+};
+
+export const consumerState = queryOptions({
+  queryKey: ["demo", "consumer"],
+  queryFn: () => call<{ paused: boolean }>("GET", "/demo/consumer"),
+  refetchInterval: 3_000,
+});
