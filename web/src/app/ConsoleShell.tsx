@@ -10,6 +10,7 @@ import { Drawer } from "@/ui/Dialog";
 import { Icon, Logo, type IconName } from "@/ui/Icon";
 
 import { LivePill, OfflineNotice } from "./LivePill";
+import { openPalette, Palette } from "./Palette";
 import { ThemeButton } from "./ThemeButton";
 
 interface Item {
@@ -73,6 +74,9 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
         </Link>
         <Link to="/shop">Shop</Link>
       </div>
+      <button type="button" className="jump" onClick={openPalette}>
+        <Icon name="search" size={14} /> Go to… <kbd>Ctrl K</kbd>
+      </button>
       <nav aria-label="Console">
         <Items title="Operations" items={OPERATIONS} />
         <Items title="Event bus" items={BUS} counts={{ "/dead-letters": letters?.items.length ?? 0 }} />
@@ -101,7 +105,9 @@ export function ConsoleShell() {
       <a className="skip" href="#content">
         Skip to the content
       </a>
-      <Sidebar />
+      <header className="side">
+        <Sidebar />
+      </header>
       <div className="main">
         <header className="topbar">
           <Button kind="ghost" icon="menu" label="Menu" onClick={() => setMenu(true)} />
@@ -115,6 +121,7 @@ export function ConsoleShell() {
           <Outlet />
         </main>
       </div>
+      <Palette />
       <Drawer open={menu} onClose={() => setMenu(false)} title="Menu">
         <Sidebar onNavigate={() => setMenu(false)} />
       </Drawer>

@@ -3,6 +3,21 @@ import type { Message } from "@/api/operator";
 
 export const textOf = (payload: unknown): string => (typeof payload === "string" ? payload : JSON.stringify(payload));
 
+/** In every event, and shown elsewhere. */
+const ENVELOPE = new Set(["eventId", "eventType", "orderId", "timestamp", "schemaVersion"]);
+const PREVIEW = 240;
+
+/** What is particular to a message, in one line. */
+export function previewOf(payload: unknown): string {
+  if (typeof payload !== "object" || payload === null || Array.isArray(payload))
+    return textOf(payload).slice(0, PREVIEW);
+  const own = Object.entries(payload).filter(([name]) => !ENVELOPE.has(name));
+  return own
+    .map(([name, value]) => `${name}: ${JSON.stringify(value)}`)
+    .join("  ")
+    .slice(0, PREVIEW);
+}
+
 /** Whether every word of `filter` is somewhere in the message; upper and lower case are the same. */
 export function messageMatches(message: Message, filter: string): boolean {
   const wanted = filter.toLowerCase().split(/\s+/).filter(Boolean);

@@ -27,13 +27,10 @@ export function whyOf(product: Product, holds: readonly Hold[], movements: reado
       : onHand === 0
         ? "Nothing is on hand: all of it has left, or none came in."
         : `All ${count(onHand)} on hand are held for ${plural(Math.max(orders, 1), "order")}.`;
-  const sources = KINDS.map(([kind, name]) => {
+  const sources = KINDS.flatMap(([kind, name]) => {
     const moved = movements.filter((movement) => movement.kind === kind);
-    return {
-      name,
-      value: signed(moved.reduce((sum, movement) => sum + movement.onHandDelta, 0)),
-      known: moved.length > 0,
-    };
+    const sum = moved.reduce((all, movement) => all + movement.onHandDelta, 0);
+    return moved.length === 0 ? [] : [{ name, value: signed(sum) }];
   });
-  return { headline, biggest, sources: sources.filter((source) => source.known) };
+  return { headline, biggest, sources };
 }

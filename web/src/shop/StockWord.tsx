@@ -14,7 +14,7 @@ export function StockWord({ product }: { product: Pick<Product, "stock" | "isAct
         ? ["warn", `Only ${count(stock)} left`]
         : ["good", `${count(stock)} in stock`];
   return (
-    <span className="stock">
+    <span className="left-over">
       <span className={`dot ${tone}`} />
       {text}
     </span>

@@ -6,6 +6,8 @@ import uPlot from "uplot";
 
 export interface Series {
   label: string;
+  /** One bar for each value, not a line. */
+  bars?: boolean;
   /** A design token: `--accent`. */
   color: string;
   values: readonly (number | null)[];
@@ -24,6 +26,20 @@ interface ChartProps {
   format?: (value: number) => string;
 }
 
+const STEPS = [0, 1, 2, 3, 4, 5, 6, 7, 8].flatMap((power) => [1, 2, 5].map((n) => n * 10 ** power));
+const MINUTE = 60;
+const DAY = 86_400;
+
+/** As fine as the ticks are. */
+function clockOf(seconds: number, step: number): string {
+  const at = new Date(seconds * 1_000);
+  const options: Intl.DateTimeFormatOptions =
+    step >= DAY
+      ? { day: "2-digit", month: "short" }
+      : { hour: "2-digit", minute: "2-digit", ...(step < MINUTE ? { second: "2-digit" } : {}) };
+  return new Intl.DateTimeFormat("en-GB", options).format(at);
+}
+
 const token = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function optionsFor(
@@ -32,6 +48,7 @@ function optionsFor(
   height: number,
   format: (v: number) => string,
 ): uPlot.Options {
+  const bars = uPlot.paths.bars?.({ size: [0.7, 10] });
   const axis: uPlot.Axis = {
     stroke: token("--ink-3"),
     grid: { stroke: token("--line"), width: 1 },
@@ -46,10 +63,20 @@ function optionsFor(
     legend: { show: false },
     cursor: { y: false, points: { size: 6 } },
     scales: { y: { range: (_, low, high) => [Math.min(0, low), Math.max(1, high * 1.08)] } },
-    axes: [axis, { ...axis, size: 44, values: (_, ticks) => ticks.map(format) }],
+    axes: [
+      {
+        ...axis,
+        size: 28,
+        space: 72,
+        grid: { show: false },
+        values: (_, ticks, __, ___, step) => ticks.map((tick) => clockOf(tick, step)),
+      },
+      // What is counted has no halves.
+      { ...axis, size: 44, incrs: STEPS, values: (_, ticks) => ticks.map(format) },
+    ],
     series: [
       {},
-      ...series.map(({ label, color, steps, fill }): uPlot.Series => {
+      ...series.map(({ label, color, steps, fill, bars: barred }): uPlot.Series => {
         const stroke = token(color);
         return {
           label,
@@ -57,6 +84,7 @@ function optionsFor(
           width: 1.5,
           points: { show: false },
           ...(steps === true && stepped !== undefined ? { paths: stepped } : {}),
+          ...(barred === true && bars !== undefined ? { paths: bars, fill: stroke, width: 0 } : {}),
           ...(fill === true ? { fill: `${stroke}1f` } : {}),
         };
       }),

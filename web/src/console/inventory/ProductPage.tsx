@@ -79,21 +79,19 @@ export function ProductPage() {
         </>
       )}
       <Panel>
-        <div className="panel-body">
-          <Tabs
-            label="Ledger"
-            value={tab}
-            onChange={setTab}
-            tabs={[
-              {
-                value: "holds",
-                label: `Open holds${holds.data === undefined ? "" : ` (${held.length}${holds.hasNextPage ? "+" : ""})`}`,
-                content: <Holds query={holds} holds={held} />,
-              },
-              { value: "movements", label: "Movements", content: <Movements query={movements} movements={moved} /> },
-            ]}
-          />
-        </div>
+        <Tabs
+          label="Ledger"
+          value={tab}
+          onChange={setTab}
+          tabs={[
+            {
+              value: "holds",
+              label: `Open holds${holds.data === undefined ? "" : ` (${held.length}${holds.hasNextPage ? "+" : ""})`}`,
+              content: <Holds query={holds} holds={held} />,
+            },
+            { value: "movements", label: "Movements", content: <Movements query={movements} movements={moved} /> },
+          ]}
+        />
       </Panel>
       {adjusting && product !== undefined && <Adjust product={product} onClose={() => setAdjusting(false)} />}
     </div>

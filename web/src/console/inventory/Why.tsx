@@ -20,7 +20,7 @@ export function Why({ product, holds, movements }: Props) {
   const { headline, biggest, sources } = whyOf(product, holds, movements);
   return (
     <Panel title={product.stock === 0 ? "Why is this not available?" : "Where the stock is"} padded>
-      <div className="stack">
+      <div className="stack why">
         <p className="strong">{headline}</p>
         <StockBar product={product} />
         <dl className="facts">

@@ -13,7 +13,7 @@ export function Lines({ order }: { order: Order }) {
             <th scope="col" className="num">
               Quantity
             </th>
-            <th scope="col" className="num">
+            <th scope="col" className="num extra">
               Price
             </th>
             <th scope="col" className="num">
@@ -30,14 +30,14 @@ export function Lines({ order }: { order: Order }) {
                 </Link>
               </td>
               <td className="num">{count(line.quantity)}</td>
-              <td className="num">{money(line.price, order.currency)}</td>
+              <td className="num extra">{money(line.price, order.currency)}</td>
               <td className="num">{money(sumOf([line], order.currency), order.currency)}</td>
             </tr>
           ))}
           <tr>
             <td className="strong">Total</td>
             <td />
-            <td />
+            <td className="extra" />
             <td className="num strong">{money(order.totalAmount, order.currency)}</td>
           </tr>
         </tbody>

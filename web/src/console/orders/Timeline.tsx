@@ -20,12 +20,13 @@ export function Timeline({ steps }: { steps: readonly TimelineStep[] }) {
           className={`moment ${moment.kind} ${moment.failed ? "failed" : ""} ${moment.starts ? "starts" : ""}`}
         >
           <span className={`gap ${moment.gap !== undefined && moment.gap >= LONG_MS ? "long" : ""}`}>
-            {moment.gap === undefined ? <Time at={moment.at} exact /> : `+${duration(moment.gap)}`}
+            {moment.gap === undefined && <Time at={moment.at} exact />}
+            {moment.gap !== undefined && (moment.gap > 0 || moment.starts) && `+${duration(moment.gap)}`}
           </span>
           <span className="knot" aria-hidden="true">
             <i />
           </span>
-          <div>
+          <div className="says">
             <span className="what">{moment.what}</span>
             <span className="detail">
               {moment.place === undefined ? (

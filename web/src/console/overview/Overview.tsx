@@ -104,8 +104,8 @@ function Throughput({ pulse: { second, placed, rejected } }: { pulse: Pulse }) {
       times={times}
       height={190}
       series={[
-        { label: "placed", color: "--accent", values: placed, fill: true, steps: true },
-        { label: "rejected", color: "--bad-strong", values: rejected, steps: true },
+        { label: "placed", color: "--accent", values: placed, bars: true },
+        { label: "rejected", color: "--bad-strong", values: rejected, bars: true },
       ]}
     />
   );

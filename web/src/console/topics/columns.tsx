@@ -1,7 +1,7 @@
 import type { ColumnDef } from "@tanstack/react-table";
 
 import type { Message } from "@/api/operator";
-import { textOf } from "@/lib/messages";
+import { previewOf } from "@/lib/messages";
 import { Badge, Time } from "@/ui/pieces";
 
 export const messageId = (message: Pick<Message, "topic" | "partition" | "offset">): string =>
@@ -37,7 +37,7 @@ export const MESSAGE_COLUMNS = (open: (message: Message) => void): ColumnDef<Mes
   {
     id: "payload",
     header: "Payload",
-    meta: { className: "extra" },
-    cell: ({ row }) => <span className="mono muted">{textOf(row.original.payload).slice(0, 160)}</span>,
+    meta: { className: "extra fills" },
+    cell: ({ row }) => <span className="mono muted">{previewOf(row.original.payload)}</span>,
   },
 ];

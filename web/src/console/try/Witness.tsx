@@ -52,11 +52,11 @@ export function Witness({ isPaused }: { isPaused: boolean }) {
       <Stat
         name="Audit"
         value={
-          <span className={`light ${said.light}`}>
+          <span className={`light small ${said.light}`}>
             <i /> {said.title}
           </span>
         }
-        note={said.text.slice(0, 80)}
+        note={said.light === "" ? "not watching" : "of all books"}
       />
     </div>
   );
