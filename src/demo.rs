@@ -83,7 +83,8 @@ async fn duplicates(State(demo): State<Demo>) -> ApiResult {
 
 async fn repeat(journal: &Database, topics: &'static [Topic]) -> Result<usize, StoreError> {
     let Seq(end) = *journal.committed().borrow();
-    let newest = journal.read(Seq(end.saturating_sub(REPEATED_FROM)), REPEATED_FROM as usize).await?;
+    let newest =
+        Journal::read(journal, Seq(end.saturating_sub(REPEATED_FROM)), REPEATED_FROM as usize).await?;
     let again: Vec<_> = newest.iter().filter(|r| topics.contains(&r.topic)).map(|r| copy(r)).collect();
     let count = again.len();
     let append = move |tx: &mut holdfast_storage::sqlite::WriteTx<'_>| {
@@ -115,7 +116,10 @@ async fn consumer(State(demo): State<Demo>) -> ApiResult {
 }
 
 /// `PUT /demo/consumer`: stops it, or lets it go on.
-async fn set_consumer(State(demo): State<Demo>, StrictJson(body): StrictJson<SetConsumer>) -> ApiResult {
+async fn set_consumer(
+    State(demo): State<Demo>,
+    StrictJson { value: body, .. }: StrictJson<SetConsumer>,
+) -> ApiResult {
     demo.valve.set_open(!body.paused);
     consumer(State(demo)).await
 }

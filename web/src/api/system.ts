@@ -1,4 +1,4 @@
-/** How the system is: configuration, readiness, audit, metrics, and what the demo can do to it. */
+/** How the system is: configuration, readiness, metrics, and what the demo can do to it. */
 import { queryOptions } from "@tanstack/react-query";
 
 import { parseMetrics, type Metrics } from "@/lib/metrics";
@@ -38,41 +38,6 @@ export const readiness = (service: ServiceName) =>
     },
     refetchInterval: 5_000,
   });
-
-/** The audit's last word. Only `clean` is good. */
-export interface Audit {
-  status: string;
-  checkedAt?: string;
-  summary?: string;
-}
-
-/** `null`: this server has no audit of its own. */
-export const audit = queryOptions({
-  queryKey: ["audit"],
-  queryFn: async (): Promise<Audit | null> => {
-    try {
-      return readAudit(await call<unknown>("GET", `${baseOf("products")}/health/audit`));
-    } catch (error) {
-      if (error instanceof ApiProblem && error.status === 404) return null;
-      if (error instanceof ApiProblem && error.status === 503) return { status: "unknown", summary: error.message };
-      throw error;
-    }
-  },
-  refetchInterval: 5_000,
-});
-
-/** Whatever else it says, an audit without a known status is not clean. */
-export function readAudit(data: unknown): Audit {
-  const said = typeof data === "object" && data !== null ? (data as Record<string, unknown>) : {};
-  const text = (name: string) => (typeof said[name] === "string" ? said[name] : undefined);
-  const checkedAt = text("checkedAt") ?? text("finishedAt") ?? text("at");
-  const summary = text("summary") ?? text("message");
-  return {
-    status: text("status") ?? "unknown",
-    ...(checkedAt === undefined ? {} : { checkedAt }),
-    ...(summary === undefined ? {} : { summary }),
-  };
-}
 
 export const metrics = queryOptions({
   queryKey: ["metrics"],

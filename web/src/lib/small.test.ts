@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 
 import type { Message } from "@/api/operator";
 import type { Hold, Movement } from "@/api/products";
-import { readAudit } from "@/api/system";
+import { combined, readReport } from "@/api/audit";
 import { problemOf } from "@/api/problem";
-import { saidOf } from "@/console/overview/Health";
+import { saidOf } from "@/console/overview/AuditPanel";
 import { product } from "@/test/fixtures";
 
 import { balancesOf } from "./balances";
@@ -115,17 +115,37 @@ test("messages are found by every word, wherever it is", () => {
   expect([orderIdOf({ orderId: "x" }), orderIdOf(null), orderIdOf("text")]).toEqual([undefined, undefined, undefined]);
 });
 
-test("the audit's light is green only for an audit that is clean", () => {
-  const lightOf = (data: unknown) => saidOf(readAudit(data), false).light;
-  expect(lightOf({ status: "clean" })).toBe("clean");
-  for (const other of [{ status: "running" }, { status: "mismatch" }, { status: "CLEAN?" }, {}, null, "clean"]) {
-    expect(lightOf(other)).not.toBe("clean");
+test("the audit's light is green only where both audits are clean", () => {
+  const lightOf = (...said: unknown[]) => {
+    const reports = said.map((data, index) => readReport(index === 0 ? "products" : "orders", data));
+    return saidOf({ status: combined(reports), reports }, false).light;
+  };
+  const clean = { status: "clean" };
+  expect(lightOf(clean, clean)).toBe("clean");
+  for (const other of ["running", "mismatch", "stale", "standby", "off", "CLEAN", "new word"]) {
+    expect(lightOf(clean, { status: other }), other).not.toBe("clean");
   }
-  expect([saidOf(null, false).light, saidOf(undefined, false).light, saidOf({ status: "clean" }, true).light]).toEqual([
-    "",
-    "",
-    "",
-  ]);
+  expect([lightOf(clean, null), lightOf(clean, "clean"), lightOf(clean, {})]).not.toContain("clean");
+  expect(lightOf({ status: "mismatch" }, { status: "running" })).toBe("mismatch");
+  expect(saidOf(null, false).light + saidOf(undefined, false).light).toBe("");
+  expect(saidOf({ status: "clean", reports: [] }, true).light).toBe("");
+});
+
+test("a report is read as far as it makes sense", () => {
+  const part = {
+    name: "books",
+    status: "clean",
+    finishedAt: "2026-01-01T00:00:00Z",
+    checked: { products: 48, odd: "x" },
+  };
+  const report = readReport("products", {
+    status: "mismatch",
+    parts: [part],
+    findings: [{ message: "m", order: "o" }],
+    totalFindings: 3,
+  });
+  expect(report.parts[0]?.checked).toEqual({ products: 48 });
+  expect(report).toMatchObject({ totalFindings: 3, findings: [{ message: "m", order: "o", product: undefined }] });
 });
 
 test("an answer without the envelope is a problem all the same", () => {

@@ -3,7 +3,13 @@ import { Link } from "react-router";
 import type { PulseEvent } from "@/live/pulse";
 import { Empty, Panel, Time } from "@/ui/pieces";
 
-const TONES: Record<string, string> = { "order:created": "info", "order:updated": "good", "stock:changed": "" };
+const TONES: Record<string, string> = {
+  "order:created": "info",
+  "order:updated": "good",
+  "order:completed": "good",
+  "order:status_changed": "info",
+  "stock:changed": "",
+};
 
 /** What just happened, the newest first. */
 export function Activity({ events }: { events: readonly PulseEvent[] }) {

@@ -2,8 +2,9 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 
 import { groupList, letterList } from "@/api/operator";
-import { audit, metrics } from "@/api/system";
-import { saidOf } from "@/console/overview/Health";
+import { audit } from "@/api/audit";
+import { metrics } from "@/api/system";
+import { saidOf } from "@/console/overview/AuditPanel";
 import { count, duration } from "@/lib/format";
 import { total } from "@/lib/metrics";
 import { usePulse } from "@/live/context";
