@@ -54,3 +54,7 @@ export { expect };
 export async function live(page: Page): Promise<void> {
   await expect(page.locator("[data-live='live']:visible").first()).toBeVisible();
 }
+
+/** The number in the tile of that name. */
+export const tile = (page: Page, name: string) =>
+  page.locator(".stat", { has: page.getByText(name, { exact: true }) }).locator(".value");

@@ -104,13 +104,15 @@ export class Holdfast {
     return (await this.call<{ order: Order }>("GET", `orders/api/v1/orders/${id}`)).order;
   }
 
-  /** A product of this test's own. */
-  async product(name: string, stock: number): Promise<string> {
+  /** A product of this test's own, as `place` wants it. */
+  async goods(name: string, stock: number): Promise<{ productId: string; name: string; price: number }> {
+    const price = 10;
     const response = await fetch(`${this.url}/services/products/api/v1/products`, {
       method: "POST",
       headers: { "content-type": "application/json", "idempotency-key": crypto.randomUUID() },
-      body: JSON.stringify({ name, price: 10, stock, category: "Tests" }),
+      body: JSON.stringify({ name, price, stock, category: "Tests" }),
     });
-    return ((await response.json()) as { data: { product: { _id: string } } }).data.product._id;
+    const { data } = (await response.json()) as { data: { product: { _id: string } } };
+    return { productId: data.product._id, name, price };
   }
 }

@@ -1,8 +1,8 @@
-import { expect, live, test } from "./fixtures";
+import { expect, live, test, tile } from "./fixtures";
 
 test("why something is not available is answered on one screen", async ({ page, holdfast }) => {
-  const id = await holdfast.product("Wanted product", 3);
-  const order = await holdfast.place({ productId: id, name: "Wanted product", price: 10, quantity: 3 });
+  const goods = await holdfast.goods("Wanted product", 3);
+  const order = await holdfast.place({ ...goods, quantity: 3 });
   await page.goto("/inventory?search=Wanted");
   const row = page.getByRole("row", { name: /Wanted product/ });
   await expect(row).toContainText("Sold out");
@@ -13,11 +13,11 @@ test("why something is not available is answered on one screen", async ({ page, 
 });
 
 test("stock is adjusted with a reason, and not below what is held", async ({ page, holdfast }) => {
-  const id = await holdfast.product("Counted product", 5);
-  const order = await holdfast.place({ productId: id, name: "Counted product", price: 10, quantity: 4 });
-  await page.goto(`/inventory/${id}`);
+  const goods = await holdfast.goods("Counted product", 5);
+  const order = await holdfast.place({ ...goods, quantity: 4 });
+  await page.goto(`/inventory/${goods.productId}`);
   await live(page);
-  const available = page.locator(".stat", { hasText: "Available" }).locator(".value");
+  const available = tile(page, "Available");
   await expect(available).toHaveText("1");
   await page.getByRole("button", { name: "Adjust stock" }).click();
   const dialog = page.getByRole("dialog");

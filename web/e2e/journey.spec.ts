@@ -1,11 +1,23 @@
-import { expect, live, test } from "./fixtures";
-import { TEST_PRODUCT } from "./holdfast";
+import type { Page } from "@playwright/test";
+
+import { expect, live, test, tile } from "./fixtures";
+import { Holdfast, TEST_PRODUCT } from "./holdfast";
 
 /** The document that the product was ordered with: create, see it in Topics, cancel, stock back. */
-test("the quick start, looked at", async ({ page, holdfast }) => {
-  await page.goto(`/inventory/${TEST_PRODUCT}`);
+test("the quick start, looked at", async ({ page }) => {
+  // Of its own: the document counts from 50.
+  const holdfast = await new Holdfast().start();
+  try {
+    await walk(page, holdfast);
+  } finally {
+    await holdfast.stop();
+  }
+});
+
+async function walk(page: Page, holdfast: Holdfast): Promise<void> {
+  await page.goto(`${holdfast.url}/inventory/${TEST_PRODUCT}`);
   await live(page);
-  const available = page.locator(".stat", { hasText: "Available" }).locator(".value");
+  const available = tile(page, "Available");
   await expect(available).toHaveText("50");
 
   // Test 1: create an order; Products says "new stock: 48".
@@ -14,7 +26,7 @@ test("the quick start, looked at", async ({ page, holdfast }) => {
   await expect(page.getByRole("link", { name: order.orderNumber }).first()).toBeVisible();
 
   // Test 2: "Click Topics. View inventory.reserve topic. See your message."
-  await page.goto("/");
+  await page.goto(holdfast.url);
   await page.getByRole("navigation", { name: "Console" }).getByRole("link", { name: "Topics" }).click();
   await page.getByRole("link", { name: "inventory.reserve", exact: true }).click();
   await page.getByRole("row", { name: new RegExp(order._id) }).click();
@@ -37,8 +49,8 @@ test("the quick start, looked at", async ({ page, holdfast }) => {
   await expect(timeline).toContainText("Pushed live: order:cancelled");
 
   // Stock restored.
-  await page.goto(`/inventory/${TEST_PRODUCT}`);
+  await page.goto(`${holdfast.url}/inventory/${TEST_PRODUCT}`);
   await expect(available).toHaveText("50");
   await page.getByRole("tab", { name: "Movements" }).click();
   await expect(page.getByRole("region", { name: "Movements" })).toContainText("Released");
-});
+}

@@ -1,10 +1,11 @@
 import { expect, live, test } from "./fixtures";
 
 test("rows come and change by themselves, and filters are in the address", async ({ page, holdfast }) => {
+  const goods = await holdfast.goods("Live product", 9);
   await page.goto("/orders?userId=orders-live");
   await live(page);
   await expect(page.getByRole("heading", { name: "No order matches" })).toBeVisible();
-  const order = await holdfast.place({ userId: "orders-live" });
+  const order = await holdfast.place({ ...goods, userId: "orders-live" });
   const row = page.getByRole("row", { name: new RegExp(order.orderNumber) });
   await expect(row).toContainText("Reserved");
   await holdfast.call("PATCH", `orders/api/v1/orders/${order._id}/status`, { status: 2 });
@@ -23,10 +24,10 @@ test("rows come and change by themselves, and filters are in the address", async
 });
 
 test("many orders are moved at once, and those that cannot go stay", async ({ page, holdfast }) => {
-  const product = await holdfast.product("Bulk product", 2);
-  const ask = { userId: "bulk", productId: product, name: "Bulk product", price: 10 };
-  const held = [await holdfast.place({ ...ask, quantity: 1 }), await holdfast.place({ ...ask, quantity: 1 })];
-  const short = await holdfast.place({ ...ask, quantity: 1 });
+  const goods = await holdfast.goods("Bulk product", 2);
+  const ask = { ...goods, userId: "bulk", quantity: 1 };
+  const held = [await holdfast.place(ask), await holdfast.place(ask)];
+  const short = await holdfast.place(ask);
   await page.goto("/orders?userId=bulk");
   await live(page);
   await expect(page.getByRole("row", { name: new RegExp(short.orderNumber) })).toContainText("Rejected");
@@ -44,15 +45,16 @@ test("many orders are moved at once, and those that cannot go stay", async ({ pa
 });
 
 test("an order that was rejected says what was short, in red", async ({ page, holdfast }) => {
-  const product = await holdfast.product("Rare product", 1);
-  const order = await holdfast.place({ productId: product, name: "Rare product", price: 10, quantity: 3 });
+  const goods = await holdfast.goods("Rare product", 1);
+  const order = await holdfast.place({ ...goods, quantity: 3 });
   await page.goto(`/orders/${order.orderNumber}`);
   await expect(page.getByText("3 asked for, 1 available")).toBeVisible();
   await expect(page.locator(".moment.failed").first()).toBeVisible();
 });
 
 test("an order is moved along to its end", async ({ page, holdfast }) => {
-  const order = await holdfast.place({ quantity: 1 });
+  const goods = await holdfast.goods("Moved product", 1);
+  const order = await holdfast.place({ ...goods, quantity: 1 });
   await page.goto(`/orders/${order._id}`);
   for (const [status, stock] of [
     ["Processing", "Reserved"],
@@ -67,5 +69,5 @@ test("an order is moved along to its end", async ({ page, holdfast }) => {
     await expect(page.locator(".page-head [role=status]").first()).toContainText(status);
     await expect(page.locator(".page-head [role=status]").first()).toContainText(stock);
   }
-  await expect(page.locator(".timeline")).toContainText("Fulfilled: Test Product");
+  await expect(page.locator(".timeline")).toContainText("Fulfilled: Moved product");
 });

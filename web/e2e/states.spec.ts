@@ -80,7 +80,7 @@ test("a long list loads by cursor, and keeps only what can be seen in the page",
 });
 
 test("the keyboard reaches everything that the mouse does", async ({ page, holdfast }) => {
-  const order = await holdfast.place({ userId: "keys" });
+  const order = await holdfast.place({ ...(await holdfast.goods("Key product", 5)), userId: "keys" });
   await page.goto("/orders?userId=keys");
   await expect(page.getByRole("link", { name: order.orderNumber })).toBeVisible();
   await page.keyboard.press("Tab");

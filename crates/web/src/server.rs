@@ -98,14 +98,16 @@ struct Shared {
 }
 
 fn router(shared: &Arc<Shared>) -> Router {
-    let demo = shared.settings.demo.clone().unwrap_or_default();
-    Router::new()
+    let router = Router::new()
         .route("/config", get(config))
         .route("/services/{*rest}", any(service))
         .with_state(Arc::clone(shared))
-        .nest("/demo", demo.fallback(no_demo))
         .route("/", get(assets::serve))
-        .route("/{*path}", get(assets::serve))
+        .route("/{*path}", get(assets::serve));
+    match shared.settings.demo.clone() {
+        Some(demo) => router.nest("/demo", demo),
+        None => router.route("/demo/{*rest}", any(no_demo)),
+    }
 }
 
 #[derive(Serialize)]

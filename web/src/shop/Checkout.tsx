@@ -44,7 +44,8 @@ export function Checkout() {
       void navigate(`/shop/orders/${order._id}`);
     },
   });
-  if (lines.length === 0 && !place.isSuccess) return <Navigate to="/shop/cart" replace />;
+  // Once it is being placed, an empty cart is what it leaves behind.
+  if (lines.length === 0 && place.isIdle) return <Navigate to="/shop/cart" replace />;
   const fields = place.error instanceof ApiProblem ? place.error.fields : {};
   return (
     <div className="shop-page">

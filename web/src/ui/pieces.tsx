@@ -146,9 +146,11 @@ export function Copy({ text, children }: { text: string; children?: ReactNode })
     <button type="button" className="copy mono" title={`Copy ${text}`} onClick={() => void copy()}>
       {children ?? text}
       <Icon name={copied ? "check" : "copy"} size={12} />
-      <span className="hidden-text" role="status">
-        {copied ? "Copied" : ""}
-      </span>
+      {copied && (
+        <span className="hidden-text" role="status">
+          Copied
+        </span>
+      )}
     </button>
   );
 }
