@@ -1,6 +1,6 @@
 /** Dialogs and side sheets over Radix: focus stays inside, Escape closes, what is behind is not read. */
 import { Dialog as Radix } from "radix-ui";
-import type { ReactNode } from "react";
+import { useRef, type ReactNode } from "react";
 
 import { Button } from "./controls";
 
@@ -10,6 +10,20 @@ interface DialogProps {
   title: string;
   description?: string | undefined;
   children: ReactNode;
+}
+
+/** Gives the focus back to where it was: these dialogs have no trigger of Radix' that would. */
+function useFocusBack() {
+  const before = useRef<Element | null>(null);
+  return {
+    onOpenAutoFocus: () => {
+      before.current = document.activeElement;
+    },
+    onCloseAutoFocus: (event: Event) => {
+      event.preventDefault();
+      if (before.current instanceof HTMLElement) before.current.focus();
+    },
+  };
 }
 
 function Frame({ open, onClose, children }: Pick<DialogProps, "open" | "onClose" | "children">) {
@@ -25,9 +39,14 @@ function Frame({ open, onClose, children }: Pick<DialogProps, "open" | "onClose"
 }
 
 export function Dialog({ open, onClose, title, description, children }: DialogProps) {
+  const focusBack = useFocusBack();
   return (
     <Frame open={open} onClose={onClose}>
-      <Radix.Content className="dialog" {...(description === undefined ? { "aria-describedby": undefined } : {})}>
+      <Radix.Content
+        className="dialog"
+        {...focusBack}
+        {...(description === undefined ? { "aria-describedby": undefined } : {})}
+      >
         <div className="stack">
           <Radix.Title asChild>
             <h2>{title}</h2>
@@ -41,9 +60,10 @@ export function Dialog({ open, onClose, title, description, children }: DialogPr
 }
 
 export function Sheet({ open, onClose, title, children }: Omit<DialogProps, "description">) {
+  const focusBack = useFocusBack();
   return (
     <Frame open={open} onClose={onClose}>
-      <Radix.Content className="sheet" aria-describedby={undefined}>
+      <Radix.Content className="sheet" {...focusBack} aria-describedby={undefined}>
         <header className="sheet-head">
           <Radix.Title asChild>
             <h2 className="grow">{title}</h2>
@@ -59,9 +79,10 @@ export function Sheet({ open, onClose, title, children }: Omit<DialogProps, "des
 }
 
 export function Drawer({ open, onClose, title, children }: Omit<DialogProps, "description">) {
+  const focusBack = useFocusBack();
   return (
     <Frame open={open} onClose={onClose}>
-      <Radix.Content className="drawer" aria-describedby={undefined}>
+      <Radix.Content className="drawer" {...focusBack} aria-describedby={undefined}>
         <Radix.Title className="hidden-text">{title}</Radix.Title>
         {children}
       </Radix.Content>
