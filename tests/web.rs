@@ -69,6 +69,7 @@ fn an_address_that_was_asked_for_has_to_be_had() {
     let addr = taken.local_addr().unwrap().to_string();
     let ended = run(command(folder.path()).env("WEB_ADDRS", &addr));
     assert_eq!(ended.status.code(), Some(2));
+    assert_eq!(ended.said.matches("cannot listen").count(), 1, "{}", ended.said);
     assert!(
         ended.said.contains(&format!("cannot listen on {addr}")) && ended.said.contains("WEB_ADDRS"),
         "{}",

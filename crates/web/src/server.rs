@@ -48,7 +48,7 @@ pub struct Settings {
 pub enum StartError {
     /// An address that was asked for cannot be had.
     #[error("{0}; stop what listens there, or set WEB_ADDRS to other addresses (empty: no web app)")]
-    Listen(#[from] io::Error),
+    Listen(io::Error),
     /// `CORS_ORIGINS`.
     #[error(transparent)]
     Origin(#[from] InvalidOrigin),
@@ -83,7 +83,7 @@ pub async fn start(
                 server.serve(finish(router(&shared), options), lifecycle);
             }
             Err(error) if optional => tracing::warn!("The web app is not on {addr}: {error}"),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(StartError::Listen(error)),
         }
     }
     for addr in &served {
