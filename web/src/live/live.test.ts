@@ -96,10 +96,22 @@ test("the pulse counts by the second and times the first decision", () => {
   };
   pulse.add([said("order:created", order(1, { updatedAt: at(5_007) })), said("order:updated", decided), sold]);
   pulse.add([said("order:updated", { ...decided, version: 3 })]);
-  const { placed, times, events } = pulse.read();
+  // A rejection is one decision, and two messages.
+  const rejection = {
+    ...decided,
+    ...order(2),
+    version: 2,
+    status: 5,
+    stockStatus: "rejected" as const,
+    updatedAt: at(1_000),
+    createdAt: at(1_009),
+  };
+  pulse.add([said("order:status_changed", rejection), said("order:cancelled", rejection)]);
+  const { placed, rejected, times, events } = pulse.read();
+  expect(rejected.reduce((sum, n) => sum + n, 0)).toBe(1);
   expect(placed).toHaveLength(WINDOW);
   expect(placed.reduce((sum, n) => sum + n, 0)).toBe(1);
-  expect(times).toEqual([7]);
-  expect(events.map((event) => event.bad)).toEqual([false, true, false, false]);
+  expect(times).toEqual([7, 9]);
+  expect(events.map((event) => event.bad)).toEqual([true, false, true, false, false]);
   expect([quantile([1, 2, 3, 4], 0.5), quantile([5], 0.99), quantile([], 0.5)]).toEqual([2, 5, undefined]);
 });

@@ -1,7 +1,5 @@
 /** The last minutes as the live messages tell them: how many orders, how long they took to be decided, what happened. */
-import type { Order } from "@/api/orders";
-
-import { isOrderMessage, type LiveMessage } from "./messages";
+import { isOrderMessage, type LiveMessage, type OrderMessage } from "./messages";
 
 /** Seconds that are kept. */
 export const WINDOW = 120;
@@ -30,9 +28,15 @@ export interface Pulse {
   events: readonly PulseEvent[];
 }
 
-/** Whether this is the order's first answer about its stock. */
-export const isFirstDecision = (order: Order): boolean =>
-  order.version === 2 && (order.stockStatus === "reserved" || order.stockStatus === "rejected");
+/** Whether this tells of the order's first answer about its stock. A rejection sends two messages; one of them counts. */
+export const isFirstDecision = ({ event, order }: Pick<OrderMessage, "event" | "order">): boolean =>
+  order.version === 2 &&
+  ((event === "order:updated" && order.stockStatus === "reserved") ||
+    (event === "order:cancelled" && order.stockStatus === "rejected"));
+
+/** Whether another message of the same change says it better: that it was cancelled, or completed. */
+const isSaidBetter = (message: LiveMessage): boolean =>
+  message.event === "order:status_changed" && message.order.status >= 4;
 
 /** The value that a share `q` (0 to 1) of the sorted values does not exceed. */
 export function quantile(sorted: readonly number[], q: number): number | undefined {
@@ -89,7 +93,7 @@ export class PulseStore {
       about.orderId = order._id;
       about.bad = order.stockStatus === "rejected";
       if (message.event === "order:created") count(this.#placed, second);
-      if (isFirstDecision(order)) {
+      if (isFirstDecision(message)) {
         this.#times.push(Math.max(0, Date.parse(order.updatedAt) - Date.parse(order.createdAt)));
         if (order.stockStatus === "rejected") count(this.#rejected, second);
       }
@@ -97,6 +101,7 @@ export class PulseStore {
       about.productId = message.product._id;
       about.bad = message.product.stock === 0;
     }
+    if (isSaidBetter(message)) return;
     const { seq, timestamp, event, message: text } = message;
     this.#events = [
       { key: `${seq}${event}`, at: timestamp, event, text, ...about },
