@@ -1,8 +1,16 @@
 # All programs of Holdfast in one image: `holdfast` (default), `orders`, `products`.
 
+FROM node:22-bookworm-slim AS web
+WORKDIR /src/web
+COPY web/package.json web/package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY web .
+RUN npm run build
+
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
+COPY --from=web /src/web/dist web/dist
 RUN cargo build --release --locked --package holdfast --package holdfast-orders --package holdfast-products --bins
 
 FROM debian:bookworm-slim
@@ -18,5 +26,5 @@ WORKDIR /var/lib/holdfast
 ENV DATA_DIR=/var/lib/holdfast/data
 RUN mkdir data
 VOLUME /var/lib/holdfast/data
-EXPOSE 3001 3004
+EXPOSE 3001 3004 3006
 CMD ["holdfast"]

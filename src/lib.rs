@@ -7,6 +7,7 @@ mod child;
 pub mod cli;
 pub mod client;
 pub mod commands;
+mod demo;
 pub mod dice;
 mod interrupt;
 mod table;

@@ -1,24 +1,26 @@
 //! `holdfast` without a subcommand: both services in one process, over the embedded bus.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use clap::{ArgAction, Args};
-use holdfast_bus::{Bus, EmbeddedBus, ORDERS_GROUP, PRODUCTS_GROUP};
+use holdfast_bus::{Bus, EmbeddedBus, ORDERS_GROUP, PRODUCTS_GROUP, Valve};
 use holdfast_contract::Topic;
 use holdfast_orders::service::{self as orders, Orders};
 use holdfast_products::sample::TEST_PRODUCT_ID;
 use holdfast_products::service as products;
 use holdfast_service::TimeOrderedKeys;
 use holdfast_service::broker::Broker;
-use holdfast_service::config::{Backends, CommonArgs, OrdersArgs, ProbeArgs, ProductsArgs};
+use holdfast_service::config::{Backends, CommonArgs, OrdersArgs, ProbeArgs, ProductsArgs, is_exposed};
 use holdfast_service::http::{HttpOptions, HttpServer, ServerOptions};
 use holdfast_service::process::{Process, announce};
 use holdfast_storage::{Inbox, StoreError};
+use holdfast_web::{Upstream, WebArgs};
 
 use crate::cli::RuntimeArgs;
+use crate::demo::Demo;
 
 /// Arguments of `holdfast`.
 #[derive(Args, Clone, Debug)]
@@ -45,6 +47,15 @@ pub struct RunArgs {
         help_heading = "Behaviour"
     )]
     pub sample_data: bool,
+
+    /// The web app.
+    #[command(flatten)]
+    pub web: WebArgs,
+
+    /// Let the web app do harm for show: poison messages, duplicates, a paused consumer. Only with the embedded bus
+    /// [default: true with SAMPLE_DATA, where nobody else can reach it].
+    #[arg(long, env = "DEMO", action = ArgAction::Set, value_name = "BOOL", help_heading = "Web app")]
+    pub demo: Option<bool>,
 
     /// Threads.
     #[command(flatten)]
@@ -75,8 +86,11 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let products_db = Arc::new(products::Database::open(common, backends).await.map_err(not_opened)?);
     let addrs = start(&args, &process, &orders_db, &products_db, broker).await;
     let started = addrs.and_then(|addrs| {
-        let Addrs { orders, products } = addrs;
-        Ok(announce(&[("orders", orders), ("products", products)], &welcome(&addrs))?)
+        let Addrs { orders, products, web } = &addrs;
+        let web = web.iter().map(|addr| ("web", *addr));
+        let listening: Vec<_> =
+            [("orders", *orders), ("products", *products)].into_iter().chain(web).collect();
+        Ok(announce(&listening, &welcome(&addrs))?)
     });
     if started.is_err() {
         process.lifecycle.shutdown();
@@ -93,6 +107,31 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
 struct Addrs {
     orders: SocketAddr,
     products: SocketAddr,
+    web: Vec<SocketAddr>,
+}
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+/// The web app's, where none are configured. Next to a broker, its own UI has the second.
+const WEB_ADDRS: [SocketAddr; 2] = [loopback(3006), loopback(8080)];
+
+impl RunArgs {
+    /// Whether the web app may do harm for show.
+    ///
+    /// # Errors
+    /// If it is asked for where it cannot be.
+    fn demo(&self, backends: Backends<'_>) -> anyhow::Result<bool> {
+        let embedded = matches!(backends, Backends::Embedded);
+        if self.demo == Some(true) && !embedded {
+            return Err(anyhow!("DEMO needs the embedded bus: unset it, or KAFKA_BROKERS"));
+        }
+        let web = self.web.web_addrs.iter().flat_map(|list| &list.0);
+        let mut all = web.chain([&self.orders.orders_addr, &self.products.products_addr]);
+        let alone = !all.any(|addr| is_exposed(*addr));
+        Ok(self.demo.unwrap_or(embedded && self.sample_data && alone))
+    }
 }
 
 async fn start(
@@ -103,6 +142,8 @@ async fn start(
     broker: Option<Broker>,
 ) -> anyhow::Result<Addrs> {
     let common = &args.common;
+    let demo = args.demo(common.backends()?)?;
+    let valve = Valve::default();
     let inbox: Arc<dyn Inbox> = products_db.store.clone();
     let (bus, requests): (Arc<dyn Bus>, Arc<dyn Inbox>) = match &broker {
         Some(broker) => {
@@ -130,6 +171,7 @@ async fn start(
         audit_every: common.audit_every(),
         sample_data: args.sample_data,
         pause_consumers: args.probe.pause_consumers,
+        valve: valve.clone(),
     })
     .await
     .context("the products service did not start")?;
@@ -148,7 +190,21 @@ async fn start(
         orders::StartError::Listen(error) => not_listening(&error, "ORDERS_ADDR"),
         other => anyhow::Error::new(other).context("the orders service did not start"),
     })?;
-    Ok(Addrs { orders: orders.addr(), products: products.addr })
+    let embedded = matches!(common.backends()?, Backends::Embedded);
+    let files = orders_db.file.clone().zip(products_db.file.clone());
+    let demo = files.filter(|_| demo).map(|(orders, products)| {
+        Demo { orders, products, clock: Arc::clone(&process.clock), valve }.router()
+    });
+    let settings = holdfast_web::Settings {
+        orders: Upstream::Here(orders.router().clone()),
+        products: Upstream::Here(products.router),
+        currency: common.currency,
+        bus: if embedded { "embedded" } else { "kafka" },
+        demo,
+    };
+    let default = if embedded { &WEB_ADDRS[..] } else { &WEB_ADDRS[..1] };
+    let web = holdfast_web::start(&args.web, default, common, settings, &process.lifecycle).await?;
+    Ok(Addrs { orders: orders.addr(), products: products.addr, web })
 }
 
 /// The error names the address; this adds what to do.
@@ -167,12 +223,13 @@ fn not_opened(error: StoreError) -> anyhow::Error {
 }
 
 fn welcome(addrs: &Addrs) -> String {
-    let Addrs { orders, products } = addrs;
+    let Addrs { orders, products, web } = addrs;
+    let web = web.first().map(|addr| format!("    Web app    http://{addr}\n")).unwrap_or_default();
     format!(
         r#"
   Holdfast is running. Ctrl-C stops it.
 
-    Orders     http://{orders}/api/v1/orders      live: ws://{orders}/ws and Socket.IO
+{web}    Orders     http://{orders}/api/v1/orders      live: ws://{orders}/ws and Socket.IO
     Products   http://{products}/api/v1/products
 
   See what is in stock:
@@ -202,7 +259,11 @@ mod tests {
     use super::*;
 
     fn addrs() -> Addrs {
-        Addrs { orders: ([127, 0, 0, 1], 3004).into(), products: ([127, 0, 0, 1], 3001).into() }
+        Addrs {
+            orders: ([127, 0, 0, 1], 3004).into(),
+            products: ([127, 0, 0, 1], 3001).into(),
+            web: vec![loopback(3006)],
+        }
     }
 
     #[test]

@@ -61,6 +61,7 @@ fn start(service: Service, home: &Path, kafka: &Kafka, format: &str) -> Instance
         .env("LOG_FORMAT", format)
         .env("ORDERS_ADDR", "127.0.0.1:0")
         .env("PRODUCTS_ADDR", "127.0.0.1:0")
+        .env("WEB_ADDRS", "")
         // "Replace PRODUCT_ID with actual product ID from your database."
         .env("SAMPLE_DATA", "true")
         .stdin(Stdio::null());

@@ -23,6 +23,7 @@ pub(crate) fn command(data: &Path) -> Command {
         .env("DATA_DIR", data)
         .env("ORDERS_ADDR", "127.0.0.1:0")
         .env("PRODUCTS_ADDR", "127.0.0.1:0")
+        .env("WEB_ADDRS", "")
         .env("SAMPLE_DATA", "false")
         .stdin(Stdio::null());
     command

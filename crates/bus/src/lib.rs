@@ -12,6 +12,7 @@ mod retention;
 pub mod suite;
 mod tail;
 pub mod triage;
+mod valve;
 pub mod worker;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use embedded::EmbeddedBus;
 pub use kafka::{KafkaBus, KafkaConfig, KafkaConfigError};
 pub use retention::{Keeps, Retention};
 pub use tail::{TailFrom, TailPosition};
+pub use valve::{Valve, Valved};
 
 /// The consumer group of the Products service.
 pub const PRODUCTS_GROUP: Group = "products-service-group";

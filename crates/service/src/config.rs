@@ -298,7 +298,10 @@ fn connections(text: &str) -> Result<usize, String> {
 }
 
 /// An IP address or `localhost`, and a port. Names are not looked up: what a service binds must not depend on DNS.
-fn listen_addr(text: &str) -> Result<SocketAddr, String> {
+///
+/// # Errors
+/// What was expected, for people.
+pub fn listen_addr(text: &str) -> Result<SocketAddr, String> {
     if let Some(port) = text.strip_prefix("localhost:")
         && let Ok(port) = port.parse()
     {

@@ -1,5 +1,6 @@
 //! The service in a process of its own, next to a broker: the program `orders`.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use holdfast_service::config::{Backends, CommonArgs, InvalidBackends, OrdersArgs
 use holdfast_service::http::InvalidOrigin;
 use holdfast_service::process::{BeginError, Process, announce};
 use holdfast_storage::StoreError;
+use holdfast_web::{PeerArgs, Upstream, WebArgs};
 use thiserror::Error;
 
 use crate::service::{Database, Deps, Orders, Settings, StartError};
@@ -24,6 +26,12 @@ pub struct AloneArgs {
     /// What every service takes.
     #[command(flatten)]
     pub common: CommonArgs,
+    /// The web app.
+    #[command(flatten)]
+    pub web: WebArgs,
+    /// Where its server finds Products.
+    #[command(flatten)]
+    pub peer: PeerArgs,
     /// Threads.
     #[command(flatten)]
     pub runtime: RuntimeArgs,
@@ -63,6 +71,9 @@ pub enum AloneError {
     /// The address.
     #[error("{0}; stop what listens there, or set ORDERS_ADDR to another address")]
     Listen(std::io::Error),
+    /// The web app.
+    #[error(transparent)]
+    Web(#[from] holdfast_web::StartError),
     /// Anything else.
     #[error("the orders service did not start")]
     Start(#[source] StartError),
@@ -105,20 +116,37 @@ pub async fn run(args: AloneArgs) -> Result<ExitCode, AloneError> {
     let process = Process::begin(common, &[args.orders.orders_addr], &args.probe)?;
     let database = Arc::new(Database::open(common, backends, process.clock.clone()).await?);
     broker.keep_topics(&process.lifecycle);
-    let started = Orders::start(Deps {
+    let deps = Deps {
         database: database.clone(),
         bus: Arc::new(broker.bus().clone()),
         consumed_by: vec![(PRODUCTS_GROUP, Topic::TO_PRODUCTS, broker.bus().committed())],
         broker: Some(broker),
         process: process.clone(),
         settings,
-    })
-    .await
-    .map_err(AloneError::from)
-    .and_then(|orders| announce(&[("orders", orders.addr())], "").map_err(AloneError::Announce));
+    };
+    let started = start(&args, deps).await;
     if started.is_err() {
         process.lifecycle.shutdown();
     }
     let code = process.end(async move { database.close().await }).await;
     started.map(|()| code)
+}
+
+/// Kafka's own UI has `:8080`.
+const WEB_ADDRS: [SocketAddr; 1] = [SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3006)];
+
+async fn start(args: &AloneArgs, deps: Deps) -> Result<(), AloneError> {
+    let lifecycle = deps.process.lifecycle.clone();
+    let orders = Orders::start(deps).await?;
+    let settings = holdfast_web::Settings {
+        orders: Upstream::Here(orders.router().clone()),
+        products: Upstream::There(args.peer.products_url.clone()),
+        currency: args.common.currency,
+        bus: "kafka",
+        demo: None,
+    };
+    let web = holdfast_web::start(&args.web, &WEB_ADDRS, &args.common, settings, &lifecycle).await?;
+    let listening: Vec<_> =
+        [("orders", orders.addr())].into_iter().chain(web.into_iter().map(|addr| ("web", addr))).collect();
+    announce(&listening, "").map_err(AloneError::Announce)
 }

@@ -34,6 +34,8 @@ pub struct Database {
     pub keys: Arc<dyn KeySource>,
     /// What it sends, if that is kept as a journal.
     pub journal: Option<Arc<dyn Journal>>,
+    /// The file with that journal: for who plays a foreign writer. Nobody else writes past the store.
+    pub file: Option<Arc<holdfast_storage::sqlite::Database>>,
     /// What it sends, if that goes to a broker.
     pub outbox: Option<Arc<dyn Outbox>>,
     /// Where the broker has the journal's records.
@@ -118,6 +120,7 @@ impl Database {
             inbox: sqlite.database().clone(),
             keys: Arc::new(keys),
             journal: Some(sqlite.database().clone()),
+            file: Some(sqlite.database().clone()),
             outbox: None,
             places: None,
             unpublished: None,
@@ -147,6 +150,7 @@ impl Database {
             inbox: orders.inbox(),
             keys: keys.clone(),
             journal: None,
+            file: None,
             outbox: Some(orders.clone()),
             places: None,
             unpublished: None,

@@ -120,6 +120,7 @@ pub enum StartError {
 /// The running service.
 pub struct Orders {
     addr: SocketAddr,
+    router: Router,
     cases: Arc<UseCases>,
     answers: Answers,
 }
@@ -191,7 +192,8 @@ impl Orders {
             .guard(http::router(cases.clone()).merge(operator::router(operator)))
             .merge(live::router(&gateway))
             .merge(operational_routes(operational));
-        server.serve(finish(router, settings.http.clone()), &lifecycle);
+        let router = finish(router, settings.http.clone());
+        server.serve(router.clone(), &lifecycle);
         tracing::info!("Orders service running on port {}", addr.port());
 
         let work = Work {
@@ -218,12 +220,17 @@ impl Orders {
                 Ok::<(), StartError>(())
             });
         }
-        Ok(Self { addr, cases, answers })
+        Ok(Self { addr, router, cases, answers })
     }
 
     /// Where it listens, with the port that was picked.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// What it serves, for another server of the same process. Let go of it when the lifecycle drains.
+    pub fn router(&self) -> &Router {
+        &self.router
     }
 
     /// Its use cases, for callers in the same process.

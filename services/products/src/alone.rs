@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{ArgAction, Args};
-use holdfast_bus::KafkaConfigError;
+use holdfast_bus::{KafkaConfigError, Valve};
 use holdfast_service::TimeOrderedKeys;
 use holdfast_service::broker::Broker;
 use holdfast_service::config::{Backends, CommonArgs, InvalidBackends, ProbeArgs, ProductsArgs, RuntimeArgs};
@@ -122,6 +122,7 @@ pub async fn run(args: AloneArgs) -> Result<ExitCode, AloneError> {
         audit_every: common.audit_every(),
         sample_data: args.sample_data,
         pause_consumers: args.probe.pause_consumers,
+        valve: Valve::default(),
     })
     .await
     .map_err(AloneError::from)

@@ -27,6 +27,8 @@ pub struct Database {
     pub store: Arc<dyn ProductStore>,
     /// What it sends, if that is kept as a journal.
     pub journal: Option<Arc<dyn Journal>>,
+    /// The file with that journal: for who plays a foreign writer. Nobody else writes past the store.
+    pub file: Option<Arc<holdfast_storage::sqlite::Database>>,
     /// What it sends, if that goes to a broker.
     pub outbox: Option<Arc<dyn Outbox>>,
     /// Whether this instance audits.
@@ -79,6 +81,7 @@ impl Database {
         Self {
             store: Arc::new(sqlite.clone()),
             journal: Some(sqlite.journal()),
+            file: Some(sqlite.database().clone()),
             outbox: None,
             audits: Arc::new(AlwaysMine),
             backend: Arc::new(Sqlite(sqlite)),
@@ -103,6 +106,7 @@ impl Database {
         Ok(Self {
             store: Arc::new(products.clone()),
             journal: None,
+            file: None,
             outbox: Some(Arc::new(products.clone())),
             audits,
             backend: Arc::new(MongoBackend(products)),

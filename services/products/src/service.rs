@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use axum::Router;
 use bytes::Bytes;
-use holdfast_bus::{Bus, BusError, PRODUCTS_GROUP, Retention, worker};
+use holdfast_bus::{Bus, BusError, PRODUCTS_GROUP, Retention, Valve, worker};
 use holdfast_contract::{Currency, Timestamp, Topic};
 use holdfast_service::audit::Board;
 use holdfast_service::backend::{Passing, WritesReady, until_it_works};
@@ -72,6 +73,8 @@ pub struct Deps {
     pub sample_data: bool,
     /// Does not consume: requests stay in their topics. For measuring the rest of the system alone.
     pub pause_consumers: bool,
+    /// Stops consuming for a while.
+    pub valve: Valve,
 }
 
 impl fmt::Debug for Deps {
@@ -125,6 +128,8 @@ impl Passing for StartError {
 pub struct Started {
     /// Where it listens, with the port that was picked.
     pub addr: SocketAddr,
+    /// What it serves, for another server of the same process. Let go of it when the lifecycle drains.
+    pub router: Router,
     /// What became of the sample catalogue, if one was asked for and the database was there.
     pub seeded: Option<sample::Seeded>,
 }
@@ -193,7 +198,7 @@ pub async fn start(deps: Deps) -> Result<Started, StartError> {
         .merge(operational_routes(operational));
     let router = finish(router, http);
     let addr = server.local_addr();
-    server.serve(router, &lifecycle);
+    server.serve(router.clone(), &lifecycle);
     tracing::info!("Products service running on port {}", addr.port());
 
     let work = Work {
@@ -207,6 +212,7 @@ pub async fn start(deps: Deps) -> Result<Started, StartError> {
         board,
         journal_retention: deps.journal_retention,
         pause_consumers: deps.pause_consumers,
+        valve: deps.valve,
     };
     if prepared {
         work.begin().await?;
@@ -223,7 +229,7 @@ pub async fn start(deps: Deps) -> Result<Started, StartError> {
             Ok::<(), StartError>(())
         });
     }
-    Ok(Started { addr, seeded })
+    Ok(Started { addr, router, seeded })
 }
 
 /// What has to be done before the catalogue is used.
@@ -269,6 +275,7 @@ struct Work {
     board: Board,
     journal_retention: Duration,
     pause_consumers: bool,
+    valve: Valve,
 }
 
 impl Work {
@@ -293,6 +300,7 @@ impl Work {
                 }
             }
             let drain = lifecycle.drain_token();
+            let mut handler = self.valve.before(handler, drain.clone());
             lifecycle.spawn_essential("products consumer", async move {
                 worker::run(consumer, &mut handler, consumer::MAX_BATCH, drain).await;
                 Ok::<(), Infallible>(())

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_bus::{Bus, EmbeddedBus, PRODUCTS_GROUP};
+use holdfast_bus::{Bus, EmbeddedBus, PRODUCTS_GROUP, Valve};
 use holdfast_contract::{Currency, Topic};
 use holdfast_products::sample::{Seeded, TEST_PRODUCT_ID};
 use holdfast_products::service::{self as products, Deps, StartError, Started, start};
@@ -67,10 +67,13 @@ async fn launch(
         audit_every: None,
         sample_data: true,
         pause_consumers: false,
+        valve: Valve::default(),
     })
     .await;
     match started {
-        Ok(Started { addr, seeded }) => Ok(Running { addr, orders, store, bus, lifecycle, seeded, folder }),
+        Ok(Started { addr, seeded, .. }) => {
+            Ok(Running { addr, orders, store, bus, lifecycle, seeded, folder })
+        }
         Err(error) => {
             lifecycle.shutdown();
             lifecycle.wait().await;

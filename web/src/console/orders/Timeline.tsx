@@ -1,0 +1,48 @@
+import { useMemo } from "react";
+import { Link } from "react-router";
+
+import type { TimelineStep } from "@/api/orders";
+import { duration } from "@/lib/format";
+import { momentsOf } from "@/lib/timeline";
+import { Empty, Time } from "@/ui/pieces";
+
+/** From here on a pause is pointed at. */
+const LONG_MS = 1_000;
+
+export function Timeline({ steps }: { steps: readonly TimelineStep[] }) {
+  const moments = useMemo(() => momentsOf(steps), [steps]);
+  if (moments.length === 0) return <Empty title="Nothing is known of this order" />;
+  return (
+    <ol className="timeline">
+      {moments.map((moment) => (
+        <li
+          key={moment.key}
+          className={`moment ${moment.kind} ${moment.failed ? "failed" : ""} ${moment.starts ? "starts" : ""}`}
+        >
+          <span className={`gap ${moment.gap !== undefined && moment.gap >= LONG_MS ? "long" : ""}`}>
+            {moment.gap === undefined && <Time at={moment.at} exact />}
+            {moment.gap !== undefined && (moment.gap > 0 || moment.starts) && `+${duration(moment.gap)}`}
+          </span>
+          <span className="knot" aria-hidden="true">
+            <i />
+          </span>
+          <div className="says">
+            <span className="what">{moment.what}</span>
+            <span className="detail">
+              {moment.place === undefined ? (
+                moment.detail
+              ) : (
+                <Link
+                  className="link"
+                  to={`/topics/${moment.place.topic}?partition=${moment.place.partition}&offset=${moment.place.offset}`}
+                >
+                  {moment.detail}
+                </Link>
+              )}
+            </span>
+          </div>
+        </li>
+      ))}
+    </ol>
+  );
+}
