@@ -158,7 +158,7 @@ impl Launcher {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
-        let flags = [&["--exit-with-stdin"], more].concat();
+        let flags = [&["--exit-with-stdin"][..], more].concat();
         let Some(cluster) = &self.cluster else {
             let (child, addresses) = self.start(&flags, &variables).await?;
             return System::of(vec![child], &addresses);
