@@ -1,5 +1,6 @@
 //! `holdfast audit --explain`: why a product's stock is the number that it is.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -9,7 +10,6 @@ use holdfast_contract::{OrderId, OrderNumber, ProductId};
 use holdfast_products::domain::{Hold, LedgerMovement, Owner, Shelf};
 use holdfast_products::store::StockReads;
 use holdfast_storage::StoreError;
-use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 
 use super::{AuditArgs, Opened, SHOWN, print_seen};
@@ -156,7 +156,7 @@ async fn read_holds(
         let shown: Vec<Hold> = page.into_iter().take(room).collect();
         let ids: Vec<OrderId> = shown.iter().filter_map(|hold| order_of(&hold.owner)).collect();
         let found = opened.orders.store.get_many(&ids).await.context("reading the orders")?;
-        let mut behind: FxHashMap<OrderId, Behind> = FxHashMap::default();
+        let mut behind: BTreeMap<OrderId, Behind> = BTreeMap::new();
         for (id, order) in ids.into_iter().zip(found) {
             let number = OrderNumber::from(id);
             let order = match order {
