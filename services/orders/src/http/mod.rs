@@ -90,7 +90,8 @@ mod tests {
             holdfast_service::operator::ROUTES.iter().map(|(method, path)| format!("{method} {path}")),
         );
         served.extend(
-            ["/health/live", "/health/ready", "/metrics", "/openapi.json"].map(|p| format!("GET {p}")),
+            ["/health/live", "/health/ready", "/health/audit", "/metrics", "/openapi.json"]
+                .map(|p| format!("GET {p}")),
         );
         assert_eq!(documented, served);
     }

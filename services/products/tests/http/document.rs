@@ -31,7 +31,7 @@ async fn what_is_documented_is_served_and_nothing_else() {
 #[test]
 fn the_document_is_complete() {
     let document = serde_json::to_value(openapi()).unwrap();
-    for path in ["/health/live", "/health/ready", "/metrics", "/openapi.json"] {
+    for path in ["/health/live", "/health/ready", "/health/audit", "/metrics", "/openapi.json"] {
         assert!(document["paths"][path]["get"].is_object(), "{path}");
     }
     let mut ids = Vec::new();
