@@ -24,6 +24,7 @@ const STALE_BESIDES: Duration = Duration::from_secs(3600);
 /// Something that does not add up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AuditFinding)]
 pub struct Finding {
     /// What kind of thing, for programs.
     #[schema(example = "balances")]

@@ -11,6 +11,7 @@ use super::board::Finding;
 /// How the audit stands, from the worst on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = AuditStatus)]
 pub enum Status {
     /// Something does not add up.
     Mismatch,
@@ -47,6 +48,7 @@ impl Status {
 /// One part of the audit: what is proved in one go, round by round.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AuditPart)]
 pub struct PartReport {
     /// Its name.
     #[schema(example = "books")]
@@ -86,7 +88,7 @@ pub struct AuditReport {
     pub service: &'static str,
     /// How it stands: as the worst of its parts.
     pub status: Status,
-    /// Seconds from the start of one round to the next.
+    /// Seconds of rest between two rounds.
     pub every_seconds: u64,
     /// Its parts.
     pub parts: Vec<PartReport>,
