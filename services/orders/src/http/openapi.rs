@@ -63,7 +63,8 @@ mod operations {
     /// What the background audit has found
     ///
     /// Products: whether every balance follows from its movements and open holds. Orders: whether each order's stock is what
-    /// Products answered, and what Products holds. Always 200; `data.status` says how it stands, from the worst on `mismatch`, `stale`, `running`, `clean`, `standby`, `off`.
+    /// Products answered, and what Products holds. Always 200; `data.status` says how it stands, from the worst on `mismatch`,
+    /// `stale`, `running`, `clean`, `standby`, `off`.
     #[utoipa::path(get, path = "/health/audit", tag = "operations", operation_id = "healthAudit",
         responses((status = 200, description = "How it stands", body = SuccessBody<AuditReport>)))]
     pub(super) fn audit() {}
