@@ -201,10 +201,10 @@ async fn no_alarm_while_everything_moves() {
         let decision = decided(audited.desk.reserve(&request(n, &lines), None, false, &origin()).unwrap());
         let mut decisions = vec![decision.clone()];
         held.push(decision);
-        if roll % 3 > 0 {
+        if !roll.is_multiple_of(3) {
             let prior = held.swap_remove(roll as usize % held.len());
             let outcome = match roll % 3 {
-                1 => audited.desk.release(prior.id, roll % 5 == 0, Some(&prior), &origin()).unwrap(),
+                1 => audited.desk.release(prior.id, roll.is_multiple_of(5), Some(&prior), &origin()).unwrap(),
                 _ => audited.desk.fulfil(prior.id, Some(&prior), &origin()).unwrap().unwrap(),
             };
             if let Outcome::Decided(decision) = outcome {
