@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-
 use holdfast_sim::plan::{Deployment, Plan};
 use holdfast_sim::{Search, run};
 use tokio_util::sync::CancellationToken;

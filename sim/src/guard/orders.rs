@@ -70,6 +70,11 @@ impl OrderReads for GuardedOrders {
         self.store.scan(after, limit).await
     }
 
+    async fn timelines(&self, after: Option<OrderId>, limit: usize) -> Result<Vec<Timeline>, StoreError> {
+        self.access.read().await?;
+        self.store.timelines(after, limit).await
+    }
+
     async fn outstanding(
         &self,
         before: Timestamp,

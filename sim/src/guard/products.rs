@@ -8,8 +8,8 @@ use holdfast_products::domain::{
     Decision, Hold, HoldId, HttpReservation, LedgerMovement, MovementId, OrderRef, Shelf,
 };
 use holdfast_products::store::{
-    CommitError, Counters, IdempotencyRecord, ProductPage, ProductQuery, ProductStore, StockCommit,
-    StockReads, StockWrites, Turn, Turns,
+    Book, CommitError, Counters, HeldPage, IdempotencyRecord, ProductPage, ProductQuery, ProductStore,
+    StockCommit, StockReads, StockWrites, Turn, Turns,
 };
 use holdfast_service::http::IdempotencyScope;
 use holdfast_storage::{Group, Inbox, Parked, ParkedId, Position, StoreError, TopicPartition};
@@ -120,6 +120,16 @@ impl StockReads for GuardedProducts {
     async fn decisions(&self, ids: Vec<ReservationId>) -> Result<Vec<Arc<Decision>>, StoreError> {
         self.access.read().await?;
         self.store.decisions(ids).await
+    }
+
+    async fn books(&self, after: Option<ProductId>, limit: usize) -> Result<Vec<Book>, StoreError> {
+        self.access.read().await?;
+        self.store.books(after, limit).await
+    }
+
+    async fn held(&self, after: Option<ReservationId>, limit: usize) -> Result<HeldPage, StoreError> {
+        self.access.read().await?;
+        self.store.held(after, limit).await
     }
 
     async fn http_reservation(

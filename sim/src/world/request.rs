@@ -8,7 +8,9 @@ use holdfast_contract::canonical::{Fingerprint, fingerprint};
 use holdfast_contract::text::Note;
 use holdfast_contract::{OrderId, OrderStatus, ProductId};
 use holdfast_orders::domain::{Command, Draft};
-use holdfast_orders::usecase::{Asked, ChangeError, ChangeRequest, PlaceError, UseCases};
+use holdfast_orders::usecase::{
+    Asked, ChangeError, ChangeRefusal, ChangeRequest, Outcome, PlaceError, Render, UseCases,
+};
 use holdfast_products::decider::{
     Adjust, Answered, CommandError, Create, Decider, Edit, HttpHold, Idempotent,
 };
@@ -125,8 +127,10 @@ impl Request {
             },
             Self::Change(id, command) => {
                 let request = ChangeRequest { id, command, expected: None, asked: &asked };
-                match cases.change(request, |outcome| outcome.view.to_vec()).await {
-                    Ok(answer) => told_of_order(answer.body, None),
+                match cases.change(request, &Views).await {
+                    Ok(answer) if answer.status == 200 => told_of_order(answer.body, None),
+                    // A refusal is an answer too: with one key everybody gets the same.
+                    Ok(answer) => answered(answer.body, |_| Ok(())),
                     Err(ChangeError::Store(error)) => failed(&error),
                     Err(ChangeError::Contended) => Called::TryAgain,
                     Err(error @ ChangeError::KeyReused(_)) => unexpected(&error),
@@ -180,6 +184,19 @@ impl Request {
             Self::Parked { id, discard, .. } => letter(&decider, id, discard).await,
             _ => Called::TryAgain,
         }
+    }
+}
+
+/// Answers to changes: the order, or why not.
+struct Views;
+
+impl Render for Views {
+    fn done(&self, outcome: Outcome<'_>) -> Vec<u8> {
+        outcome.view.to_vec()
+    }
+
+    fn refused(&self, refusal: &ChangeRefusal, _: &Asked) -> (u16, Vec<u8>) {
+        (422, refusal.to_string().into_bytes())
     }
 }
 

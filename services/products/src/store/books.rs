@@ -53,8 +53,8 @@ pub struct Book {
 }
 
 impl Book {
-    /// `stock`: on hand, reserved, version.
-    pub(crate) fn new(
+    /// A product without holds. `stock`: on hand, reserved, version.
+    pub fn new(
         product: ProductId,
         name: String,
         stock: Option<(i64, i64, u64)>,
@@ -72,8 +72,8 @@ impl Book {
         }
     }
 
-    /// Takes in the next open hold.
-    pub(crate) fn hold(&mut self, hold: HoldId, quantity: i64, owned: bool) {
+    /// Takes in the next open hold; `owned`: a decision or a reservation over HTTP knows of it.
+    pub fn hold(&mut self, hold: HoldId, quantity: i64, owned: bool) {
         self.holds += 1;
         self.held.change(hold, quantity);
         if !owned && self.unowned.len() < NAMED {

@@ -18,7 +18,7 @@ use holdfast_orders::domain::Order;
 use holdfast_orders::recovery::Unpublished;
 use holdfast_orders::store::{IdempotencyRecord, IdempotencyScope};
 use holdfast_service::TimeOrderedKeys;
-use holdfast_service::backend::Duty;
+use holdfast_service::backend::{AlwaysMine, Duty};
 use holdfast_storage::{Journal, Outbox, Places, StoreError};
 use tokio::time::Instant;
 
@@ -95,10 +95,12 @@ impl MemoryOrders {
             inbox: Arc::new(self.clone()),
             keys,
             journal: (outlet != Outlet::Outbox).then(|| self.journal()),
+            file: None,
             outbox: published.then(|| self.outbox()),
             places: journal.then(|| self.places()),
             unpublished: journal.then(|| self.unpublished()),
             redecides: Arc::new(self.clone()),
+            audits: Arc::new(AlwaysMine),
             backend: Arc::new(self.clone()),
             keeps: if published { vec![Arc::new(self.clone()) as Arc<dyn Keeps>] } else { Vec::new() },
         }

@@ -12,10 +12,20 @@ use holdfast_orders::store::{
 use holdfast_storage::StoreError;
 
 use super::super::Outlet;
-use super::MemoryOrders;
+use super::super::outbox::Published;
+use super::history::Step;
+use super::{Entry, MemoryOrders};
 
 /// Stored answers deleted by one `purge`.
 const PURGE: usize = 2_000;
+
+impl Entry {
+    /// `relayed`: with the places that a relay recorded, else with those in the journal.
+    fn timeline(&self, published: &Published, relayed: bool) -> Timeline {
+        let place = |step: &Step| if relayed { step.at_broker(published) } else { step.in_journal().clone() };
+        Timeline { order: self.order.clone(), steps: self.steps.iter().map(place).collect() }
+    }
+}
 
 #[async_trait]
 impl OrderReads for MemoryOrders {
@@ -34,11 +44,15 @@ impl OrderReads for MemoryOrders {
     async fn timeline(&self, id: OrderId) -> Result<Option<Timeline>, StoreError> {
         let relayed = self.options().outlet == Outlet::Outbox;
         self.inspect(|state| {
-            let entry = state.body.entries.get(&id)?;
-            let steps = entry.steps.iter().map(|step| {
-                if relayed { step.at_broker(&state.published) } else { step.in_journal().clone() }
-            });
-            Some(Timeline { order: entry.order.clone(), steps: steps.collect() })
+            state.body.entries.get(&id).map(|entry| entry.timeline(&state.published, relayed))
+        })
+    }
+
+    async fn timelines(&self, after: Option<OrderId>, limit: usize) -> Result<Vec<Timeline>, StoreError> {
+        let relayed = self.options().outlet == Outlet::Outbox;
+        self.inspect(|state| {
+            let rest = state.body.entries.range((after.map_or(Unbounded, Excluded), Unbounded));
+            rest.take(limit).map(|(_, entry)| entry.timeline(&state.published, relayed)).collect()
         })
     }
 

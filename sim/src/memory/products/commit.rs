@@ -121,6 +121,9 @@ impl Products {
         for key in &commit.closed {
             self.holds.remove(key);
         }
+        for hold in commit.restored {
+            self.holds.insert((hold.product, hold.id), hold);
+        }
         for decision in commit.decisions {
             self.decisions.insert(decision.id, decision);
         }

@@ -1,5 +1,6 @@
 //! The Products service's store in memory.
 
+mod books;
 mod catalogue;
 mod commit;
 mod reads;
@@ -16,6 +17,7 @@ use holdfast_products::domain::{
     Decision, Hold, HoldId, HttpReservation, LedgerMovement, MovementId, Shelf, StockLevel,
 };
 use holdfast_products::store::{CommitError, IdempotencyRecord, StockCommit, StockWrites};
+use holdfast_service::backend::AlwaysMine;
 use holdfast_service::http::IdempotencyScope;
 use holdfast_storage::{Journal, Outbox, StoreError};
 
@@ -95,7 +97,9 @@ impl MemoryProducts {
         Database {
             store: Arc::new(self.clone()),
             journal: (outlet != Outlet::Outbox).then(|| self.journal()),
+            file: None,
             outbox: published.then(|| self.outbox()),
+            audits: Arc::new(AlwaysMine),
             backend: Arc::new(self.clone()),
             keeps: if published { vec![Arc::new(self.clone())] } else { Vec::new() },
         }

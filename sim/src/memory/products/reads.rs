@@ -8,7 +8,9 @@ use holdfast_contract::{ProductId, ReservationId};
 use holdfast_products::domain::{
     Decision, Hold, HoldId, HttpReservation, LedgerMovement, MovementId, OrderRef, Shelf,
 };
-use holdfast_products::store::{Counters, IdempotencyRecord, ProductPage, ProductQuery, StockReads};
+use holdfast_products::store::{
+    Book, Counters, HeldPage, IdempotencyRecord, ProductPage, ProductQuery, StockReads,
+};
 use holdfast_service::http::IdempotencyScope;
 use holdfast_storage::StoreError;
 
@@ -118,6 +120,14 @@ impl StockReads for MemoryProducts {
 
     async fn decisions(&self, ids: Vec<ReservationId>) -> Result<Vec<Arc<Decision>>, StoreError> {
         self.inspect(|state| ids.iter().filter_map(|id| state.body.decisions.get(id).cloned()).collect())
+    }
+
+    async fn books(&self, after: Option<ProductId>, limit: usize) -> Result<Vec<Book>, StoreError> {
+        self.inspect(|state| state.body.books(after, limit))
+    }
+
+    async fn held(&self, after: Option<ReservationId>, limit: usize) -> Result<HeldPage, StoreError> {
+        self.inspect(|state| state.body.held(after, limit))
     }
 
     async fn http_reservation(
