@@ -18,7 +18,7 @@ use super::options;
 #[tokio::test]
 async fn every_commit_is_seen_once_and_whole() {
     let products = MemoryProducts::new(&options(1));
-    let seen: Arc<Mutex<Vec<(u64, u64, usize, usize)>>> = Arc::default();
+    let seen = Arc::new(Mutex::new(Vec::new()));
     products.on_commit({
         let (products, seen) = (products.clone(), seen.clone());
         move |number| {

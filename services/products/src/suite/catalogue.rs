@@ -180,6 +180,25 @@ pub(super) async fn skus_have_one_owner(subject: &dyn Subject) {
     let second = product(2, with_sku());
     let mut other = desk.clone();
     other.create(second.clone(), 0, &origin()).unwrap();
+    // With what is beside it in the commit.
+    let renamed =
+        Arc::new(Product { details: details("Torch", 2), ..Product::clone(&product(1, with_sku())) });
+    other.edit(renamed.clone(), false).unwrap();
+    let third = product(3, with_sku());
+    other.create(third.clone(), 0, &origin()).unwrap();
+    let catalogue = vec![
+        Catalogue::Edited(renamed),
+        Catalogue::Created(second.clone()),
+        // The first has given it up by now, and the second has it.
+        Catalogue::Created(third),
+    ];
+    let refused = subject.store().commit(StockCommit { catalogue, ..taken(&mut other) }).await;
+    assert!(matches!(refused, Err(CommitError::Store(_))), "{refused:?}");
+    assert_eq!(shelf(subject, 1).await, *desk.shelf(product_id(1)).unwrap());
+    assert_eq!(names(subject, ProductQuery::default()).await, ["Lamp"]);
+    assert_eq!(subject.store().sku_owner("SKU-1".to_owned()).await.unwrap(), Some(product_id(1)));
+    let mut other = desk.clone();
+    other.create(second.clone(), 0, &origin()).unwrap();
     let commit = StockCommit { catalogue: vec![Catalogue::Created(second.clone())], ..taken(&mut other) };
     let refused = subject.store().commit(commit).await;
     assert!(matches!(refused, Err(CommitError::Store(_))), "{refused:?}");
