@@ -264,10 +264,19 @@ straight! {
     check_reserved_lock = xCheckReservedLock(result: *mut c_int) -> ffi::SQLITE_IOERR_CHECKRESERVEDLOCK;
     file_control = xFileControl(operation: c_int, argument: *mut c_void) -> ffi::SQLITE_NOTFOUND;
     sector_size = xSectorSize() -> 4096;
-    device_characteristics = xDeviceCharacteristics() -> 0;
     shm_map = xShmMap(page: c_int, size: c_int, extend: c_int, at: *mut *mut c_void) -> ffi::SQLITE_IOERR_SHMMAP;
     shm_lock = xShmLock(offset: c_int, count: c_int, flags: c_int) -> ffi::SQLITE_IOERR_SHMLOCK;
     shm_unmap = xShmUnmap(delete: c_int) -> ffi::SQLITE_OK;
+}
+
+unsafe extern "C" fn device_characteristics(file: *mut sqlite3_file) -> c_int {
+    // SAFETY: as `straight!`.
+    let beneath = unsafe {
+        let below = below(file);
+        (*(*below).pMethods).xDeviceCharacteristics.map_or(0, |ask| ask(below))
+    };
+    // Else SQLite reads parts of pages past its cache, and no layer could prove them.
+    beneath & !ffi::SQLITE_IOCAP_SUBPAGE_READ
 }
 
 unsafe extern "C" fn shm_barrier(file: *mut sqlite3_file) {
