@@ -44,7 +44,7 @@ pub(crate) struct Honest<'a> {
 impl Target {
     /// At its default limits.
     pub(crate) fn start() -> Self {
-        Self::start_as(|folder| Holdfast::start(folder))
+        Self::start_as(Holdfast::start)
     }
 
     /// Where the operating system allows only so many open files: each kind of connection gets a third of what the
