@@ -191,7 +191,7 @@ fn a_running_system_finds_what_was_planted() {
     ] {
         let damaged = tempfile::tempdir().unwrap();
         copy(folder.path(), damaged.path());
-        Connection::open(damaged.path().join(file)).unwrap().execute_batch(sql).unwrap();
+        connect(&damaged.path().join(file)).unwrap().execute_batch(sql).unwrap();
         let system = Holdfast::start_as(command(damaged.path()).env("AUDIT_EVERY_SECONDS", "1"));
         let addr = if service == "orders" { system.orders } else { system.products };
         let said = until_it_says(addr, |said| finding(said, kind).is_some());

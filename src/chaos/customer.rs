@@ -255,7 +255,8 @@ impl Customer {
         let quantity = 1 + self.dice.index(3) as u32;
         let body = json!({"quantity": quantity, "orderId": name}).to_string();
         let path = format!("{PRODUCTS}/{}/reserve", product.text);
-        let call = self.call(Service::Products, Method::POST, path, None, body.into());
+        // With a key: without one, an attempt that was given up may take effect after a later one was refused.
+        let call = self.call(Service::Products, Method::POST, path, Some(name.clone()), body.into());
         let Some(reply) = self.deliver(&call).await else { return };
         match (reply.status, reply.code()) {
             (200, _) if reply.body["data"]["reservedQuantity"] == quantity => {
@@ -280,7 +281,8 @@ impl Customer {
         let (name, product, quantity) = self.holds.swap_remove(self.dice.index(self.holds.len()));
         let body = json!({"quantity": quantity, "orderId": name}).to_string();
         let path = format!("{PRODUCTS}/{product}/release");
-        let call = self.call(Service::Products, Method::POST, path, None, body.into());
+        let key = self.next_key();
+        let call = self.call(Service::Products, Method::POST, path, Some(key), body.into());
         let Some(reply) = self.deliver(&call).await else { return };
         if reply.status != 200 || reply.body["data"]["releasedQuantity"] != quantity {
             return self.wrong(&call, &reply);

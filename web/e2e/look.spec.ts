@@ -91,7 +91,7 @@ test.beforeEach(async ({ page, holdfast }) => {
 
 for (const theme of ["light", "dark"] as const) {
   test(`axe finds nothing serious on any screen, ${theme}`, async ({ page }) => {
-    test.setTimeout(180_000);
+    test.setTimeout(300_000);
     await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
     for (const [name, path] of screens) {
       await open(page, path);
@@ -107,7 +107,7 @@ for (const theme of ["light", "dark"] as const) {
 }
 
 test("every screen fits a phone", async ({ page }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(300_000);
   await page.setViewportSize({ width: 390, height: 844 });
   for (const [name, path] of screens) {
     await open(page, path);

@@ -50,7 +50,7 @@ const columnsFor = (open: (id: string) => void): ColumnDef<DeadLetter>[] => [
   {
     id: "error",
     header: "Error",
-    meta: { className: "extra" },
+    meta: { className: "extra fills" },
     cell: ({ row }) => <span className="bad">{row.original.error ?? "–"}</span>,
   },
   { id: "attempts", header: "Attempts", meta: { className: "num extra" }, cell: ({ row }) => row.original.attempts },
