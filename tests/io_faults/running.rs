@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use clap::Parser;
-use holdfast_bus::{EmbeddedBus, ORDERS_GROUP, PRODUCTS_GROUP};
+use holdfast_bus::{EmbeddedBus, ORDERS_GROUP, PRODUCTS_GROUP, Valve};
 use holdfast_contract::{Currency, Topic};
 use holdfast_faultfs::{Disk, Fault, Plan};
 use holdfast_orders::service::{self as orders, Orders, Settings};
@@ -73,8 +73,10 @@ async fn start(folder: &Path, disk: &Disk) -> Running {
         keys: Arc::new(TimeOrderedKeys::with_random_instance(clock)),
         currency: Currency::USD,
         journal_retention: Duration::from_secs(3_600),
+        audit_every: None,
         sample_data: false,
         pause_consumers: false,
+        valve: Valve::default(),
     })
     .await
     .unwrap();

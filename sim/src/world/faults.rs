@@ -130,7 +130,7 @@ impl World {
     }
 
     fn poison(&mut self, of: Service, order: Option<Nth>) {
-        let mut dice = Dice::of(self.system.seed, 0xb01_50 ^ self.system.schedule.now());
+        let mut dice = Dice::of(self.system.seed, 0x000b_0150 ^ self.system.schedule.now());
         let topics = read_topics(of);
         let topic = topics[dice.index(topics.len())];
         let placed = self.system.oracle.placed();

@@ -95,16 +95,16 @@ impl Request {
             Service::Orders => {
                 let api = at.orders.clone()?;
                 let letters: Arc<dyn DeadLetters> = Arc::new(api.answers);
-                Some(Box::pin(self.to_orders(api.cases, letters, step, keyed)))
+                Some(Box::pin(self.ask_orders(api.cases, letters, step, keyed)))
             }
             Service::Products => {
                 let decider = at.decider.clone()?;
-                Some(Box::pin(self.to_products(decider, step, keyed)))
+                Some(Box::pin(self.ask_products(decider, step, keyed)))
             }
         }
     }
 
-    async fn to_orders(
+    async fn ask_orders(
         self,
         cases: Arc<UseCases>,
         letters: Arc<dyn DeadLetters>,
@@ -153,7 +153,7 @@ impl Request {
         }
     }
 
-    async fn to_products(self, decider: Decider, step: u64, keyed: bool) -> Called {
+    async fn ask_products(self, decider: Decider, step: u64, keyed: bool) -> Called {
         match self {
             Self::Adjust { product, delta } => {
                 let Ok(reason) = Note::new(&format!("step {step}")) else { return Called::TryAgain };

@@ -99,7 +99,7 @@ impl Reached {
 
     /// What the broker is to be told of the partitions in `share`: what is new, and all of it now and then. A broker that
     /// is told may forget it, and in a partition that goes quiet there would be no news to make it right.
-    fn to_tell(&mut self, share: &FxHashSet<TopicPartition>) -> Vec<(TopicPartition, u64)> {
+    fn due(&mut self, share: &FxHashSet<TopicPartition>) -> Vec<(TopicPartition, u64)> {
         self.places.retain(|partition, _| share.contains(partition));
         self.quiet += 1;
         let all = self.quiet >= AGAIN;
@@ -199,7 +199,7 @@ impl Membership {
     /// Commits what was reached since the last time, and now and then everything.
     fn tell(&self, client: &BaseConsumer<Rebalances>, mode: CommitMode) {
         let share = self.share.borrow().partitions.clone();
-        let reached = self.reached.lock().to_tell(&share);
+        let reached = self.reached.lock().due(&share);
         let offset = |next: u64| Offset::Offset(i64::try_from(next).unwrap_or(i64::MAX));
         let Ok(list) =
             self.broker.list(reached.into_iter().map(|(partition, next)| (partition, offset(next))))
@@ -284,12 +284,12 @@ mod tests {
         let mut reached = Reached::default();
         let share = FxHashSet::from_iter([partition(0), partition(1)]);
         reached.add([(partition(0), 7), (partition(2), 9)]);
-        assert_eq!(reached.to_tell(&share), [(partition(0), 7)], "only of our own");
-        let rest: Vec<_> = (2..AGAIN).flat_map(|_| reached.to_tell(&share)).collect();
+        assert_eq!(reached.due(&share), [(partition(0), 7)], "only of our own");
+        let rest: Vec<_> = (2..AGAIN).flat_map(|_| reached.due(&share)).collect();
         assert!(rest.is_empty(), "{rest:?}");
-        assert_eq!(reached.to_tell(&share), [(partition(0), 7)]);
+        assert_eq!(reached.due(&share), [(partition(0), 7)]);
         // What was lost to another member and came back is not what it was.
-        assert!(reached.to_tell(&FxHashSet::default()).is_empty());
-        assert!((0..AGAIN).all(|_| reached.to_tell(&share).is_empty()));
+        assert!(reached.due(&FxHashSet::default()).is_empty());
+        assert!((0..AGAIN).all(|_| reached.due(&share).is_empty()));
     }
 }

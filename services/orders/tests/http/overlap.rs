@@ -55,6 +55,10 @@ impl OrderReads for Meantime {
     async fn scan(&self, after: Option<OrderId>, limit: usize) -> Result<Vec<Arc<Order>>, StoreError> {
         self.store.scan(after, limit).await
     }
+    async fn timelines(&self, after: Option<OrderId>, limit: usize) -> Result<Vec<Timeline>, StoreError> {
+        self.store.timelines(after, limit).await
+    }
+
     async fn outstanding(
         &self,
         before: Timestamp,
