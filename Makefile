@@ -82,12 +82,13 @@ tools:
 	need "$${CXX:-c++}" "a C++ compiler (c++), for the Kafka client: on Debian or Ubuntu, the package build-essential"; \
 	need perl "Perl, for the Kafka client's TLS: on Debian or Ubuntu, the package perl"; \
 	need bash "bash, for the Kafka client: on Debian or Ubuntu, the package bash"; \
-	need node "Node 20.19 or newer (node): see https://nodejs.org"; \
+	need node "Node 20.19, or 22.12 or newer (node): see https://nodejs.org"; \
 	need npm "npm, which comes with Node: see https://nodejs.org"; \
-	if command -v node >/dev/null 2>&1 && ! node -e 'const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)'; then \
-		echo "holdfast needs Node 20.19 or newer, and this is $$(node --version): see https://nodejs.org" >&2; missing=1; \
+	if command -v node >/dev/null 2>&1 && ! node -e 'const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19) ? 0 : 1)'; then \
+		echo "holdfast needs Node 20.19, or 22.12 or newer, and this is $$(node --version): see https://nodejs.org" >&2; missing=1; \
 	fi; \
 	exit $$missing
 
 clean: ## remove what was built (not your data)
 	@$(CARGO) clean
+	@find web/dist -mindepth 1 ! -name .gitkeep -delete

@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 
 // `npm run dev` brings the services' calls to a Holdfast that runs elsewhere on this machine.
 const server = process.env.HOLDFAST_WEB ?? "http://127.0.0.1:3006";
-const proxy = { target: server, changeOrigin: true, ws: true };
+const proxy = { target: server, changeOrigin: false, ws: true };
 
 export default defineConfig({
   plugins: [react()],

@@ -48,4 +48,6 @@ export async function call<T>(method: "GET" | "POST" | "PUT", path: string, body
 }
 
 /** A key that makes a changing call safe to repeat. */
-export const freshKey = (): string => crypto.randomUUID();
+export const freshKey = (): string =>
+  // Not `randomUUID`: a page that came over http from another machine does not have it.
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -138,6 +138,8 @@ export function Time({ at, exact = false }: { at: string; exact?: boolean }) {
 export function Copy({ text, children }: { text: string; children?: ReactNode }) {
   const [copied, setCopied] = useState(false);
   const copy = async () => {
+    // Over http from another machine there is no clipboard.
+    if (!("clipboard" in navigator)) return;
     await navigator.clipboard.writeText(text);
     setCopied(true);
     setTimeout(() => setCopied(false), 1_200);
