@@ -13,8 +13,6 @@ use crate::world::{ORDERS_DB, PRODUCTS_DB, World};
 use crate::{blocking, check};
 
 const PAGE: usize = 4_096;
-const LOG_HEADER: usize = 32;
-const FRAME: usize = 24 + PAGE;
 /// Operations of the scenario before the files are looked at.
 const OPERATIONS: usize = 140;
 
@@ -23,15 +21,6 @@ pub(crate) struct Files {
     folder: tempfile::TempDir,
     truth: String,
     book: std::sync::Arc<Book>,
-}
-
-/// How the services ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// In order: everything is in the databases.
-    Stopped,
-    /// They were killed: much is in the logs.
-    Killed,
 }
 
 /// What has happened to a file.
@@ -67,7 +56,7 @@ enum Outcome {
 }
 
 impl Files {
-    pub(crate) fn new(seed: u64, end: End) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let source = tempfile::tempdir().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let book = blocking(async {
@@ -76,20 +65,8 @@ impl Files {
             for _ in 0..OPERATIONS {
                 world = scenario.step(world).await;
             }
-            // Until there is something in the logs, if that is what is to be looked at.
-            let log = |file: &str| fs::read(source.path().join(file.to_owned() + "-wal")).unwrap();
-            while end == End::Killed
-                && [ORDERS_DB, PRODUCTS_DB].iter().any(|file| commits(&log(file)).len() < 5)
-            {
-                world = scenario.step(world).await;
-            }
-            if end == End::Killed {
-                copy(source.path(), folder.path());
-            }
             world.close().await;
-            if end == End::Stopped {
-                copy(source.path(), folder.path());
-            }
+            copy(source.path(), folder.path());
             scenario.book()
         });
         let mut this = Self { folder, truth: String::new(), book };
@@ -171,24 +148,6 @@ impl Files {
         (reported, times - reported)
     }
 
-    /// Damages both logs at random places before their last commits.
-    pub(crate) fn hurt_logs(&self, seed: u64, times: usize) -> (usize, usize) {
-        let mut dice = Dice::seeded(seed);
-        let mut reported = 0;
-        for n in 0..times {
-            let file = [ORDERS_DB, PRODUCTS_DB][n % 2].to_owned() + "-wal";
-            let content = self.content(&file);
-            let [.., end, _] = commits(&content)[..] else { panic!("a log with some commits") };
-            let mut place = |below: usize| usize::try_from(dice.roll(below as u64)).unwrap();
-            let damage = match n % 4 {
-                0 => Damage::Zero(place(end / 512) * 512, 512),
-                _ => Damage::Bit(place(end), u8::try_from(place(8)).unwrap()),
-            };
-            reported += usize::from(self.never_silent(&file, damage));
-        }
-        (reported, times - reported)
-    }
-
     /// A bit that turns in an address, wherever one is stored: `022 Test St` is nobody's.
     pub(crate) fn an_address_that_turns_is_reported(&self) {
         let content = self.content(ORDERS_DB);
@@ -203,18 +162,6 @@ impl Files {
         }
         assert!(answered > 0, "a call that needs a damaged page is a 500");
     }
-}
-
-/// Where the commits of a log end.
-fn commits(log: &[u8]) -> Vec<usize> {
-    let Some(salts) = log.get(16..24) else { return Vec::new() };
-    log[LOG_HEADER..]
-        .chunks_exact(FRAME)
-        .enumerate()
-        .take_while(|(_, frame)| frame[8..16] == *salts)
-        .filter(|(_, frame)| frame[4..8] != [0; 4])
-        .map(|(n, _)| LOG_HEADER + (n + 1) * FRAME)
-        .collect()
 }
 
 fn copy(from: &Path, to: &Path) {

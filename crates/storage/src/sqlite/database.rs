@@ -105,8 +105,12 @@ impl Database {
         let lock = lock(path)?;
         let log = beside(path, "-wal");
         if let Some(frame) = log::damage(&log).map_err(|e| unavailable(&log, &e))? {
-            let what = format!("{}: damaged at frame {frame}, and commits follow", log.display());
-            return Err(StoreError::Inconsistent(what));
+            // Said and not refused: a torn log must never keep a service from starting.
+            let log = log.display();
+            tracing::error!(
+                "{log}: damaged at frame {frame}, and finished commits seem to follow: they are lost"
+            );
+            metrics::counter!("store_damaged_logs_total").increment(1);
         }
         let vfs = options.vfs.as_deref();
         let mut connection =

@@ -7,6 +7,8 @@
 //! nothing is chained to its end. A frame beyond the first bad one that is chained to the end of a commit proves
 //! that this commit was finished, and answered.
 //!
+//! It is said in the log and does not keep a service from starting (ADR 0016 says why).
+//!
 //! What cannot be told apart is damage to the very last commit: it looks as if it had not been finished.
 
 use std::fs::File;
