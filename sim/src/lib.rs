@@ -16,5 +16,5 @@ mod world;
 
 pub use minimise::minimise;
 pub use oracle::Violation;
-pub use search::{Found, Search};
+pub use search::{Found, Search, attempt};
 pub use world::{Counts, Outcome, run};

@@ -1,11 +1,13 @@
 //! Makes a failing plan as short as it can be.
 
+use tokio_util::sync::CancellationToken;
+
 use crate::oracle::Violation;
 use crate::plan::{Plan, Step};
-use crate::world::run;
+use crate::search::attempt;
 
 /// Leaves out steps for as long as the same invariant stays broken, and gives what is left, with what was found in it then.
-/// Runs at most `budget` plans; `progress` is told how many steps are left after each.
+/// Runs at most `budget` plans, and none after `stop`; `progress` is told how many steps are left after each.
 ///
 /// This is the delta debugging of Zeller and Hildebrandt (2002), over the steps of the plan. A step that is left out leaves
 /// its time behind, and every step keeps its number and with it its chances.
@@ -13,6 +15,7 @@ pub fn minimise(
     plan: &Plan,
     violation: &Violation,
     budget: usize,
+    stop: &CancellationToken,
     mut progress: impl FnMut(usize),
 ) -> (Plan, Violation) {
     let mut best = (plan.clone(), violation.clone());
@@ -22,13 +25,13 @@ pub fn minimise(
         let mut from = 0;
         let mut shorter = false;
         while from < best.0.steps.len() {
-            if runs == budget {
+            if runs == budget || stop.is_cancelled() {
                 return best;
             }
             runs += 1;
             let steps = without(&best.0.steps, from, chunk);
             let candidate = Plan { steps, ..best.0.clone() };
-            match run(&candidate, false).violation {
+            match attempt(&candidate, false).violation {
                 Some(found) if found.invariant == violation.invariant => {
                     best = (candidate, found);
                     shorter = true;

@@ -61,7 +61,7 @@ pub enum Op {
         /// With so much of it.
         on_hand: u64,
     },
-    /// Changes a product's price, or whether it is for sale.
+    /// Changes whether a product is for sale.
     Edit {
         /// Which.
         product: Nth,

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -43,6 +44,7 @@ impl Schedule {
             schedule: self.clone(),
             part,
             passing: Arc::new(Mutex::new(Passing { dice: Dice::of(seed, part), passed: 0 })),
+            stalled_until: Arc::default(),
         }
     }
 
@@ -108,29 +110,43 @@ pub(crate) struct Gate {
     schedule: Schedule,
     part: u64,
     passing: Arc<Mutex<Passing>>,
+    /// Of its process: until then nobody of it goes on, in milliseconds since the beginning.
+    stalled_until: Arc<AtomicU64>,
 }
 
 impl Gate {
     /// Waits for a turn: mostly a moment, now and then as long as something slow takes, and rarely longer than any claim,
     /// turn or patience in the product lasts.
     pub(crate) async fn pass(&self) {
-        let open = {
-            let mut passing = self.passing.lock();
-            passing.passed += 1;
-            let dice = &mut passing.dice;
-            let wait = match dice.below(1_000) {
-                0 => dice.between(1_000, 7_000),
-                1..=20 => dice.between(20, 200),
-                _ => dice.between(0, 3),
-            };
-            let (open, opened) = oneshot::channel();
-            let turn = (self.schedule.now() + wait, self.part, passing.passed);
-            self.schedule.waiting.lock().insert(turn, open);
-            self.schedule.arrived.notify_one();
-            opened
+        loop {
+            // The schedule outlives every gate; were it gone, so would be the run.
+            let _ = self.wait().await;
+            if self.stalled_until.load(Ordering::Relaxed) <= self.now() {
+                return;
+            }
+        }
+    }
+
+    fn wait(&self) -> oneshot::Receiver<()> {
+        let mut passing = self.passing.lock();
+        passing.passed += 1;
+        let dice = &mut passing.dice;
+        let wait = match dice.below(1_000) {
+            0 => dice.between(1_000, 7_000),
+            1..=20 => dice.between(20, 200),
+            _ => dice.between(0, 3),
         };
-        // The schedule outlives every gate; were it gone, so would be the run.
-        let _ = open.await;
+        let due = (self.schedule.now() + wait).max(self.stalled_until.load(Ordering::Relaxed));
+        let (open, opened) = oneshot::channel();
+        self.schedule.waiting.lock().insert((due, self.part, passing.passed), open);
+        self.schedule.arrived.notify_one();
+        opened
+    }
+
+    /// The gate of a process that stands still until the time in `stalled_until`.
+    #[must_use]
+    pub(crate) fn of_process(self, stalled_until: Arc<AtomicU64>) -> Self {
+        Self { stalled_until, ..self }
     }
 
     /// What this task does by chance.
@@ -143,7 +159,7 @@ impl Gate {
     pub(crate) fn child(&self) -> Self {
         let seed = self.chance(Dice::next);
         // The greatest bit sets it apart from all that are numbered by hand.
-        self.schedule.gate(seed, seed | 1 << 63)
+        self.schedule.gate(seed, seed | 1 << 63).of_process(self.stalled_until.clone())
     }
 
     /// Milliseconds since the beginning of the run.

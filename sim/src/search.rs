@@ -2,7 +2,6 @@
 
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use parking_lot::Mutex;
@@ -10,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::oracle::Violation;
 use crate::plan::Plan;
-use crate::world::{Counts, run};
+use crate::world::{Counts, Outcome, run};
 
 /// Which seeds, and how.
 #[derive(Clone, Debug)]
@@ -37,27 +36,19 @@ pub struct Found {
 impl Search {
     /// Runs the seeds, in order, until something is found or `stop` is cancelled. `progress` is called after each.
     pub fn run(&self, stop: &CancellationToken, progress: &(dyn Fn() + Sync)) -> Found {
-        let next = AtomicU64::new(*self.seeds.start());
+        let next = Mutex::new(self.seeds.clone());
         let found = Mutex::new(Found::default());
         thread::scope(|scope| {
             for _ in 0..self.threads.max(1) {
                 scope.spawn(|| {
                     while !stop.is_cancelled() && found.lock().failure.is_none() {
-                        let seed = next.fetch_add(1, Ordering::Relaxed);
-                        if seed > *self.seeds.end() {
-                            return;
-                        }
+                        let Some(seed) = next.lock().next() else { return };
                         let plan = Plan::of(seed, self.steps);
-                        let outcome = attempt(&plan);
+                        let outcome = attempt(&plan, false);
                         let mut found = found.lock();
                         found.runs += 1;
-                        match outcome {
-                            Ok((violation, counts)) => {
-                                found.counts.add(&counts);
-                                keep(&mut found, plan, violation);
-                            }
-                            Err(panic) => keep(&mut found, plan, Some(panic)),
-                        }
+                        found.counts.add(&outcome.counts);
+                        keep(&mut found, plan, outcome.violation);
                         progress();
                     }
                 });
@@ -75,11 +66,12 @@ fn keep(found: &mut Found, plan: Plan, violation: Option<Violation>) {
     }
 }
 
-fn attempt(plan: &Plan) -> Result<(Option<Violation>, Counts), Violation> {
-    let outcome = catch_unwind(AssertUnwindSafe(|| run(plan, false)));
-    outcome.map(|outcome| (outcome.violation, outcome.counts)).map_err(|panic| {
+/// As [`run`]; a panic of the code under test is a violation too.
+pub fn attempt(plan: &Plan, keep: bool) -> Outcome {
+    catch_unwind(AssertUnwindSafe(|| run(plan, keep))).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-        Violation { invariant: 0, what: format!("panicked: {text}") }
+        let violation = Violation { invariant: 0, what: format!("panicked: {text}") };
+        Outcome { violation: Some(violation), ..Outcome::default() }
     })
 }

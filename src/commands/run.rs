@@ -14,7 +14,7 @@ use holdfast_products::service as products;
 use holdfast_service::TimeOrderedKeys;
 use holdfast_service::broker::Broker;
 use holdfast_service::config::{Backends, CommonArgs, OrdersArgs, ProbeArgs, ProductsArgs, is_exposed};
-use holdfast_service::http::{HttpOptions, HttpServer, ServerOptions};
+use holdfast_service::http::{AllowedHosts, HttpOptions, HttpServer, ServerOptions};
 use holdfast_service::process::{Process, announce};
 use holdfast_storage::{Inbox, StoreError};
 use holdfast_web::{Upstream, WebArgs};
@@ -129,7 +129,9 @@ impl RunArgs {
         }
         let web = self.web.web_addrs.iter().flat_map(|list| &list.0);
         let mut all = web.chain([&self.orders.orders_addr, &self.products.products_addr]);
-        let alone = !all.any(|addr| is_exposed(*addr));
+        // Names of its own are those of a proxy, through which others come.
+        let proxied = self.common.allowed_hosts != AllowedHosts::ByAddress;
+        let alone = !proxied && !all.any(|addr| is_exposed(*addr));
         Ok(self.demo.unwrap_or(embedded && self.sample_data && alone))
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use holdfast_sim::plan::Plan;
-use holdfast_sim::{Found, Search, Violation, minimise, run};
+use holdfast_sim::{Found, Search, Violation, attempt, minimise};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -82,23 +82,32 @@ pub async fn simulate(args: SimArgs, out: &mut (dyn Write + Send)) -> anyhow::Re
         tokio::task::spawn_blocking(move || search(&args, &stop))
     };
     let Some(report) = or_interrupted(&stop, work).await? else { return Ok(ExitCode::from(INTERRUPTED)) };
-    let Report { found, shortest, lines, hash, took } = report.context("the simulation panicked")?;
+    tell(&args, report.context("the simulation panicked")?, stop.is_cancelled(), out)
+}
+
+fn tell(
+    args: &SimArgs,
+    report: Report,
+    interrupted: bool,
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<ExitCode> {
+    let Report { found, shortest, last, lines, hash, took } = report;
     for line in &lines {
         writeln!(out, "{line}")?;
     }
-    totals(&args, &found, took, out)?;
+    totals(args, &found, took, interrupted, out)?;
     if let Some(hash) = hash {
         writeln!(out, "  {:<32} {hash:016x}", "trace hash")?;
     }
     let failed = match (&found.failure, shortest) {
         (Some((plan, violation)), Some((shortest, found))) => {
-            failure(plan, violation, &shortest, &found, out)?;
+            failure(plan, violation, &shortest, &found, &last, out)?;
             true
         }
         _ => false,
     };
     out.flush()?;
-    Ok(match (failed, stop.is_cancelled()) {
+    Ok(match (failed, interrupted) {
         (true, _) => ExitCode::FAILURE,
         (false, true) => ExitCode::from(INTERRUPTED),
         (false, false) => ExitCode::SUCCESS,
@@ -109,6 +118,8 @@ struct Report {
     found: Found,
     /// The failing plan, made shorter, and what breaks in it.
     shortest: Option<(Plan, Violation)>,
+    /// What happened last in it.
+    last: Vec<String>,
     lines: Vec<String>,
     /// Of a single seed.
     hash: Option<u64>,
@@ -117,22 +128,25 @@ struct Report {
 
 fn search(args: &SimArgs, stop: &CancellationToken) -> Report {
     let seeds = args.seed.map_or_else(|| args.seeds.0.clone(), |seed| seed..=seed);
-    let bar = bar(seeds.end() - seeds.start() + 1, "seeds");
+    let bar = bar((seeds.end() - seeds.start()).saturating_add(1), "seeds");
     let begun = Instant::now();
     let search = Search { seeds, steps: args.steps, threads: args.runtime.worker_threads() };
     let found = search.run(stop, &|| bar.inc(1));
     bar.finish_and_clear();
     let took = begun.elapsed();
-    let single = args.seed.map(|seed| run(&Plan::of(seed, args.steps), args.trace));
+    let single = args.seed.map(|seed| attempt(&Plan::of(seed, args.steps), args.trace));
     let shortest = found.failure.as_ref().map(|(plan, violation)| {
         let bar = self::bar(plan.steps.len() as u64, "steps left out");
         let total = plan.steps.len();
-        let shortest = minimise(plan, violation, BUDGET, |left| bar.set_position((total - left) as u64));
+        let shortest =
+            minimise(plan, violation, BUDGET, stop, |left| bar.set_position((total - left) as u64));
         bar.finish_and_clear();
         shortest
     });
+    let last = shortest.as_ref().map(|(plan, _)| attempt(plan, true).lines).unwrap_or_default();
+    let last = last[last.len().saturating_sub(SHOWN)..].to_vec();
     let (lines, hash) = single.map_or((Vec::new(), None), |outcome| (outcome.lines, Some(outcome.hash)));
-    Report { found, shortest, lines, hash, took }
+    Report { found, shortest, last, lines, hash, took }
 }
 
 fn bar(length: u64, what: &'static str) -> ProgressBar {
@@ -144,20 +158,26 @@ fn bar(length: u64, what: &'static str) -> ProgressBar {
     ProgressBar::new(length).with_style(style).with_message(what)
 }
 
-fn totals(args: &SimArgs, found: &Found, took: Duration, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+fn totals(
+    args: &SimArgs,
+    found: &Found,
+    took: Duration,
+    interrupted: bool,
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<()> {
     let seeds = args.seed.map_or_else(|| format!("seeds {}", args.seeds), |seed| format!("seed {seed}"));
     writeln!(out, "Simulated {seeds} with {} steps each, in {:.1} s", args.steps, took.as_secs_f64())?;
     let mut row = |name: &str, count: u64| writeln!(out, "  {name:<32} {count:>12}");
     let counts = &found.counts;
     row("seeds run", found.runs)?;
     row("orders placed", counts.orders)?;
-    row("commits and events checked", counts.events)?;
+    row("events traced", counts.events)?;
     row("minutes simulated", counts.millis / 60_000)?;
     for (name, count) in &counts.faults {
         row(name, *count)?;
     }
     if found.failure.is_none() {
-        writeln!(out, "Nothing broke.")?;
+        writeln!(out, "{}", if interrupted { "Nothing broke so far." } else { "Nothing broke." })?;
     }
     Ok(())
 }
@@ -167,6 +187,7 @@ fn failure(
     violation: &Violation,
     shortest: &Plan,
     found: &Violation,
+    last: &[String],
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<()> {
     writeln!(out, "\nBROKEN  {}\n  {violation}", plan.title())?;
@@ -175,11 +196,48 @@ fn failure(
         writeln!(out, "  {:>5}  after {:>5} ms  {:?}", step.number, step.after, step.what)?;
     }
     writeln!(out, "\nWhat happened last in it:")?;
-    let lines = run(shortest, true).lines;
-    for line in &lines[lines.len().saturating_sub(SHOWN)..] {
+    for line in last {
         writeln!(out, "  {line}")?;
     }
     let steps = plan.steps.len();
     writeln!(out, "\nAll of it:  holdfast sim --seed {} --steps {steps} --trace", plan.seed)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args() -> SimArgs {
+        let runtime = RuntimeArgs { threads: None };
+        SimArgs { seed: None, seeds: Seeds(1..=9), steps: 10, trace: false, runtime }
+    }
+
+    #[tokio::test]
+    async fn what_broke_is_told_with_its_history() {
+        let plan = Plan::of(4, 10);
+        let violation = Violation { invariant: 5, what: "made up".to_owned() };
+        let found = Found { failure: Some((plan.clone(), violation.clone())), ..Found::default() };
+        let last = attempt_in_a_thread(&plan);
+        let shortest = Some((plan, violation));
+        let report = Report { found, shortest, last, lines: Vec::new(), hash: None, took: Duration::ZERO };
+        let mut out = Vec::new();
+        let code = tell(&args(), report, false, &mut out).unwrap();
+        let said = String::from_utf8(out).unwrap();
+        assert_eq!(code, ExitCode::FAILURE);
+        for part in [
+            "BROKEN  seed 4",
+            "invariant 5: made up",
+            "(10 steps)",
+            "the end:",
+            "sim --seed 4 --steps 10 --trace",
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+
+    /// A run has a runtime of its own.
+    fn attempt_in_a_thread(plan: &Plan) -> Vec<String> {
+        std::thread::scope(|scope| scope.spawn(|| attempt(plan, true).lines).join().unwrap())
+    }
 }

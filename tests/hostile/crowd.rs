@@ -53,7 +53,7 @@ fn ten_thousand_idle_sockets_keep_nobody_out() {
 fn idle_sockets_beyond_the_limit_make_room() {
     const FILES: usize = 3_200;
     let target = Target::with_open_files(FILES);
-    target.under_attack(FILES / 3 * KIB_PER_CONNECTION / 1024, |honest| {
+    target.under_attack(FILES / 5 * KIB_PER_CONNECTION / 1024, |honest| {
         let idle: Vec<TcpStream> = (0..FILES).map(|_| connect(target.orders)).collect();
         honest.is_served();
         assert!(target.metric("http_connections_closed_for_others_total") > 0.0, "nobody made room");

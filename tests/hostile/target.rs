@@ -47,7 +47,7 @@ impl Target {
         Self::start_as(Holdfast::start)
     }
 
-    /// Where the operating system allows only so many open files: each kind of connection gets a third of what the
+    /// Where the operating system allows only so many open files: each kind of connection gets a fifth of what the
     /// service does not need itself.
     pub(crate) fn with_open_files(files: usize) -> Self {
         Self::start_as(|folder| {

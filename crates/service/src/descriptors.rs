@@ -21,14 +21,17 @@ pub fn raise() {
     }
 }
 
-/// How many connections one kind may have: those of two HTTP servers and the live ones have to fit at once, and the
-/// services need files of their own.
+/// Kinds of connections that have to fit at once: those of both services, of the web app at its two addresses, and the live
+/// ones.
+const KINDS: u64 = 5;
+
+/// How many connections one kind may have, so that the services keep the files that they need themselves.
 pub fn share() -> usize {
     share_of(getrlimit(Resource::Nofile).current.unwrap_or(PLENTY))
 }
 
 fn share_of(limit: u64) -> usize {
-    usize::try_from((limit.saturating_sub(OURS) / 3).max(8)).unwrap_or(usize::MAX)
+    usize::try_from((limit.saturating_sub(OURS) / KINDS).max(8)).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -36,9 +39,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_kinds_fit_beside_the_services_own() {
+    fn all_kinds_fit_beside_the_services_own() {
         for limit in [256, 1_024, 20_000, PLENTY] {
-            assert!(3 * share_of(limit) as u64 + OURS <= limit);
+            assert!(KINDS * share_of(limit) as u64 + OURS <= limit, "{limit}");
         }
         assert!(share_of(0) > 0);
         assert!(share_of(PLENTY) > 8_192, "the default fits where there is plenty");

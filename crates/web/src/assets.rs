@@ -43,7 +43,9 @@ pub(crate) async fn serve(uri: Uri, headers: HeaderMap) -> ApiResult {
     }
     // A page's path may have dots further down: the names of topics do.
     let is_file = !path.contains('/') && path.contains('.');
-    if path.starts_with("assets/") || is_file {
+    // Neither is a page: who asks the wrong port for them must not take the app for the answer.
+    let is_service = ["health/", "api/"].iter().any(|part| path.starts_with(part));
+    if path.starts_with("assets/") || is_service || is_file {
         let path: String = uri.path().chars().take(200).collect();
         return Err(ApiError::new(ErrorCode::RouteNotFound, format!("There is nothing at {path}")));
     }

@@ -14,7 +14,7 @@ use holdfast_contract::{Currency, ErrorCode};
 use holdfast_service::Lifecycle;
 use holdfast_service::config::{CommonArgs, is_exposed};
 use holdfast_service::http::{
-    ApiError, ApiResult, HttpOptions, HttpServer, InvalidOrigin, ServerOptions, finish, ok,
+    ApiError, ApiResult, HttpOptions, HttpServer, InvalidOrigin, RequestContext, ServerOptions, finish, ok,
 };
 use serde::Serialize;
 use thiserror::Error;
@@ -133,6 +133,11 @@ async fn service(State(shared): State<Arc<Shared>>, mut request: Request<Body>) 
     for (prefix, upstream) in [(ORDERS, orders), (PRODUCTS, products)] {
         if let Some(uri) = without_prefix(request.uri(), prefix) {
             *request.uri_mut() = uri;
+            // One request has one id, in the answer's header as in the service's log.
+            let id = request.extensions().get::<RequestContext>().map(RequestContext::id);
+            if let Some(id) = id.and_then(|id| HeaderValue::from_str(id).ok()) {
+                request.headers_mut().insert("x-request-id", id);
+            }
             let mut response = upstream.call(request, &shared.lifecycle).await?;
             contain(&mut response);
             return Ok(response);

@@ -11,7 +11,7 @@ use axum::http::{Extensions, HeaderMap, HeaderValue, Request, Uri};
 use axum::response::{IntoResponse, Response};
 use holdfast_contract::ErrorCode;
 use holdfast_service::Lifecycle;
-use holdfast_service::http::{ApiError, ApiResult};
+use holdfast_service::http::{ApiError, ApiResult, Peer};
 use hyper::client::conn::http1;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -74,6 +74,9 @@ impl Upstream {
                 let noted = std::mem::replace(request.extensions_mut(), Extensions::new());
                 if let Some(upgrade) = noted.get::<OnUpgrade>() {
                     request.extensions_mut().insert(upgrade.clone());
+                }
+                if let Some(peer) = noted.get::<Peer>() {
+                    request.extensions_mut().insert(peer.clone());
                 }
                 match router.clone().oneshot(request).await {
                     Ok(response) => Ok(response),

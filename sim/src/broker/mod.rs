@@ -112,7 +112,8 @@ impl SimBroker {
     /// A topic's messages are kept back until then.
     pub(crate) fn delay(&self, topic: Topic, until: u64) {
         self.change(|state| {
-            state.delayed.insert(topic, until);
+            let delayed = state.delayed.entry(topic).or_default();
+            *delayed = until.max(*delayed);
         });
     }
 

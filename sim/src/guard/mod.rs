@@ -7,7 +7,7 @@ mod outbox;
 mod products;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use holdfast_storage::StoreError;
 use parking_lot::Mutex;
@@ -57,19 +57,22 @@ impl Disk {
 
 /// What is planned for a process.
 #[derive(Debug, Default)]
-pub(crate) struct Process(Mutex<ProcessState>);
+pub(crate) struct Process {
+    state: Mutex<ProcessState>,
+    /// Nobody of it goes on until then (milliseconds since the beginning).
+    stalled_until: Arc<AtomicU64>,
+}
 
 #[derive(Debug, Default)]
 struct ProcessState {
     dies: Option<At>,
     dead: bool,
-    stalled_until: u64,
 }
 
 impl Process {
     /// It dies then.
     pub(crate) fn dies(&self, at: At) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         match at {
             At::Anywhere => state.dead = true,
             at => state.dies = Some(at),
@@ -78,20 +81,23 @@ impl Process {
 
     /// It stands still until then.
     pub(crate) fn stalled_until(&self, until: u64) {
-        let mut state = self.0.lock();
-        state.stalled_until = state.stalled_until.max(until);
+        self.stalled_until.fetch_max(until, Ordering::Relaxed);
     }
 
     /// Nothing is planned for it any more.
     pub(crate) fn heal(&self) {
-        let mut state = self.0.lock();
-        state.dies = None;
-        state.stalled_until = 0;
+        self.state.lock().dies = None;
+        self.stalled_until.store(0, Ordering::Relaxed);
     }
 
     /// Whether it has died and is still to be buried.
     pub(crate) fn is_dead(&self) -> bool {
-        self.0.lock().dead
+        self.state.lock().dead
+    }
+
+    /// When it goes on, for the gates of its tasks.
+    pub(crate) fn stall(&self) -> Arc<AtomicU64> {
+        self.stalled_until.clone()
     }
 }
 
@@ -111,17 +117,9 @@ pub(crate) struct Access {
 impl Access {
     /// Waits for its turn; for ever if the process is dead.
     async fn pass(&self) {
-        loop {
-            self.gate.pass().await;
-            if self.process.is_dead() {
-                std::future::pending::<()>().await;
-            }
-            let stalled_until = self.process.0.lock().stalled_until;
-            if stalled_until <= self.gate.now() {
-                return;
-            }
-            let rest = stalled_until.saturating_sub(self.gate.now());
-            tokio::time::sleep(Duration::from_millis(rest)).await;
+        self.gate.pass().await;
+        if self.process.is_dead() {
+            std::future::pending::<()>().await;
         }
     }
 
@@ -135,7 +133,7 @@ impl Access {
     async fn before_commit(&self) -> Result<(), StoreError> {
         self.pass().await;
         let dies = {
-            let mut state = self.process.0.lock();
+            let mut state = self.process.state.lock();
             match &mut state.dies {
                 Some(At::BeforeCommit(0)) => {
                     state.dead = true;
@@ -164,7 +162,7 @@ impl Access {
     /// After a commit took effect, before anybody is told.
     async fn after_commit(&self) -> Result<(), StoreError> {
         {
-            let mut state = self.process.0.lock();
+            let mut state = self.process.state.lock();
             match &mut state.dies {
                 Some(At::AfterCommit(0)) => state.dead = true,
                 Some(At::AfterCommit(left)) => *left -= 1,

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdfast_contract::{OrderId, Timestamp};
+use bytes::Bytes;
+use holdfast_contract::{OrderId, Timestamp, Topic};
 use holdfast_orders::domain::Order;
 use holdfast_orders::store::{
     Commit, CommitError, Committed, Idempotency, IdempotencyRecord, IdempotencyScope, ListQuery, OrderReads,
     OrderStore, OrderWrites, Page, Timeline,
 };
-use holdfast_storage::{Group, Inbox, Parked, ParkedId, Position, StoreError, TopicPartition};
+use holdfast_storage::{Group, Inbox, Parked, ParkedFilter, ParkedId, Position, StoreError, TopicPartition};
 
 use super::Access;
 use crate::oracle::OrdersCommit;
@@ -114,5 +115,25 @@ impl Inbox for GuardedOrders {
     ) -> Result<Vec<Parked>, StoreError> {
         self.access.read().await?;
         self.inbox.parked(group, after, limit).await
+    }
+
+    async fn parked_like(
+        &self,
+        group: Group,
+        filter: &ParkedFilter,
+        after: Option<ParkedId>,
+        limit: usize,
+    ) -> Result<Vec<Parked>, StoreError> {
+        self.access.read().await?;
+        self.inbox.parked_like(group, filter, after, limit).await
+    }
+
+    async fn parked_orders(
+        &self,
+        group: Group,
+        orders: Vec<(Topic, Bytes)>,
+    ) -> Result<Vec<(Topic, Bytes)>, StoreError> {
+        self.access.read().await?;
+        self.inbox.parked_orders(group, orders).await
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdfast_contract::{ProductId, ReservationId, Timestamp};
+use bytes::Bytes;
+use holdfast_contract::{ProductId, ReservationId, Timestamp, Topic};
 use holdfast_products::domain::{
     Decision, Hold, HoldId, HttpReservation, LedgerMovement, MovementId, OrderRef, Shelf,
 };
@@ -12,7 +13,7 @@ use holdfast_products::store::{
     StockCommit, StockReads, StockWrites, Turn, Turns,
 };
 use holdfast_service::http::IdempotencyScope;
-use holdfast_storage::{Group, Inbox, Parked, ParkedId, Position, StoreError, TopicPartition};
+use holdfast_storage::{Group, Inbox, Parked, ParkedFilter, ParkedId, Position, StoreError, TopicPartition};
 
 use super::Access;
 
@@ -180,5 +181,25 @@ impl Inbox for GuardedProducts {
     ) -> Result<Vec<Parked>, StoreError> {
         self.access.read().await?;
         self.store.parked(group, after, limit).await
+    }
+
+    async fn parked_like(
+        &self,
+        group: Group,
+        filter: &ParkedFilter,
+        after: Option<ParkedId>,
+        limit: usize,
+    ) -> Result<Vec<Parked>, StoreError> {
+        self.access.read().await?;
+        self.store.parked_like(group, filter, after, limit).await
+    }
+
+    async fn parked_orders(
+        &self,
+        group: Group,
+        orders: Vec<(Topic, Bytes)>,
+    ) -> Result<Vec<(Topic, Bytes)>, StoreError> {
+        self.access.read().await?;
+        self.store.parked_orders(group, orders).await
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct OrderBook {
 }
 
 /// A product, as far as stock goes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ShelfEntry {
     pub(crate) balances: Balances,
     pub(crate) version: u64,

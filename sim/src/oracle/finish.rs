@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_bus::{ORDERS_GROUP, PRODUCTS_GROUP};
-use holdfast_contract::StockStatus;
-use holdfast_orders::domain::awaits_products;
+use holdfast_contract::{OrderStatus, StockStatus};
 use holdfast_orders::store::OrderReads;
 use holdfast_products::audit::audit;
 use holdfast_products::domain::{Owner, Reservation};
@@ -71,7 +70,7 @@ async fn kept(
     if found != placed {
         return Ok(broken(3, format!("{placed} orders were placed, {found} are there")));
     }
-    let shelves = products.all_shelves(None, PAGE).await?;
+    let shelves = products.all_shelves(None, usize::MAX).await?;
     let state = shared.state.lock();
     for shelf in &shelves {
         let entry = state.stock.shelves.get(&shelf.product.id);
@@ -91,8 +90,16 @@ fn agree(state: &State) -> Result<(), Violation> {
     for id in &state.orders.placed {
         let Some(entry) = state.orders.orders.get(id) else { continue };
         let order = &entry.order;
-        let (status, stock) = (order.status().label(), order.stock.status());
-        if awaits_products(order) {
+        let (status, stock) = (order.status(), order.stock.status());
+        let settled = match status {
+            OrderStatus::Pending | OrderStatus::Processing => stock == StockStatus::Reserved,
+            OrderStatus::Shipped | OrderStatus::Delivered => stock == StockStatus::Fulfilled,
+            OrderStatus::Cancelled => {
+                matches!(stock, StockStatus::Rejected | StockStatus::Released | StockStatus::Returned)
+            }
+        };
+        let status = status.label();
+        if !settled {
             return broken(3, format!("order {id} is {status}, and its stock stays {stock}"));
         }
         let last = state.stock.decisions.get(&order.reservation()).and_then(|entry| entry.history.last());

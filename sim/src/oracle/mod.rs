@@ -159,7 +159,8 @@ impl Oracle {
         let parked =
             shared.orders.look(|view| view.parked().map(|(_, parked)| parked.clone()).collect::<Vec<_>>());
         let checked = orders::check(&mut state, commit, &records, |at| shared.record_to_orders(at))
-            .and_then(|()| behind_something(&commit.inbound.park, &parked));
+            .and_then(|()| behind_something(&commit.inbound.park, &parked))
+            .and_then(|()| nothing_passes(&commit.inbound, &parked, |at| shared.record_to_orders(at)));
         shared.note(&mut state, checked);
     }
 
@@ -176,7 +177,11 @@ impl Oracle {
         let parked =
             shared.products.look(|view| view.parked().map(|(_, parked)| parked.clone()).collect::<Vec<_>>());
         let checked = products::check(&mut state, commit, &records, |at| shared.record_to_products(at))
-            .and_then(|()| behind_something(&commit.park, &parked));
+            .and_then(|()| behind_something(&commit.park, &parked))
+            .and_then(|()| {
+                let inbound = products::inbound_of(commit);
+                nothing_passes(&inbound, &parked, |at| shared.record_to_products(at))
+            });
         shared.note(&mut state, checked);
     }
 
@@ -242,6 +247,37 @@ fn behind_something(park: &[ToPark], parked: &[Parked]) -> Result<(), Violation>
         }
     }
     Ok(())
+}
+
+/// Invariant 8: what comes after something parked of its order in the same topic does not run. Within a partition, which has
+/// one owner at a time.
+fn nothing_passes(
+    inbound: &Inbound,
+    parked: &[Parked],
+    record: impl Fn(Place) -> Option<Arc<Record>>,
+) -> Result<(), Violation> {
+    for advance in inbound.advances.iter().filter(|_| !parked.is_empty()) {
+        let partition = advance.partition;
+        for offset in passed(advance) {
+            let Some(record) = record((partition, advance.to.incarnation, offset)) else { continue };
+            let before = |other: &Parked| {
+                other.record.topic_partition() == partition
+                    && other.record.offset < offset
+                    && other.order.as_deref() == Some(&record.key[..])
+            };
+            let waits = inbound.park.iter().any(|parked| parked.record == record);
+            if !waits && parked.iter().any(before) {
+                return broken(8, format!("{partition}/{offset} ran before what is parked of its order"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The offsets that an advance moves past.
+fn passed(advance: &Advance) -> std::ops::Range<u64> {
+    let from = advance.from.filter(|from| from.incarnation == advance.to.incarnation);
+    from.map_or(0, |from| from.next)..advance.to.next
 }
 
 /// Invariants 8 and 9, as far as they are the same for both: positions only grow within one life of a log, from where they

@@ -11,7 +11,7 @@ use holdfast_products::domain::Reservation;
 use holdfast_storage::{Record, ToPark};
 
 use super::books::OrderEntry;
-use super::{Inbound, Place, State, Violation, broken, check_inbound};
+use super::{Inbound, Place, State, Violation, broken, check_inbound, passed};
 
 /// What the oracle looks at of a commit.
 #[derive(Clone, Debug)]
@@ -268,11 +268,7 @@ fn taken(
     record: impl Fn(Place) -> Option<Arc<Record>>,
 ) -> Result<(), Violation> {
     for advance in &commit.inbound.advances {
-        let from = advance
-            .from
-            .filter(|from| from.incarnation == advance.to.incarnation)
-            .map_or(0, |from| from.next);
-        for offset in from..advance.to.next {
+        for offset in passed(advance) {
             let Some(record) = record((advance.partition, advance.to.incarnation, offset)) else { continue };
             if commit.inbound.park.iter().any(|parked| parked.record == record) {
                 continue;

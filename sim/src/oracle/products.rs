@@ -5,16 +5,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use holdfast_contract::event::{Body, Event};
-use holdfast_contract::stock::{Balances, MovementKind, RejectReason};
+use holdfast_contract::stock::{Balances, MovementKind, RejectReason, Shortage};
 use holdfast_contract::{OrderStatus, ProductId, ReservationId, Topic};
-use holdfast_orders::domain::Order;
+use holdfast_orders::domain::{Item, Order};
 use holdfast_products::domain::{Cause, Decision, Hold, LedgerMovement, Owner, Rejected, Reservation};
 use holdfast_products::store::{Catalogue, StockCommit};
 use holdfast_storage::Record;
 
 use super::books::{ShelfEntry, StockBook};
 use super::orders::inbound;
-use super::{Inbound, Place, State, Violation, broken, check_inbound};
+use super::{Inbound, Place, State, Violation, broken, check_inbound, passed};
 
 /// A commit, for the trace.
 pub(super) struct Told<'a>(pub(super) &'a StockCommit);
@@ -45,7 +45,7 @@ fn word(reservation: &Reservation) -> &'static str {
     }
 }
 
-fn inbound_of(commit: &StockCommit) -> Inbound {
+pub(super) fn inbound_of(commit: &StockCommit) -> Inbound {
     Inbound { advances: commit.advances.clone(), park: commit.park.clone(), unpark: commit.unpark.clone() }
 }
 
@@ -58,6 +58,7 @@ pub(super) fn check(
     records: &[Arc<Record>],
     record: impl Fn(Place) -> Option<Arc<Record>>,
 ) -> Result<(), Violation> {
+    let was = state.stock.shelves.clone();
     let mut available = Available::new();
     for (product, shelf) in &state.stock.shelves {
         available.entry(*product).or_default().insert(shelf.balances.stock);
@@ -70,7 +71,7 @@ pub(super) fn check(
     holds(&mut state.stock, commit)?;
     levels(&mut state.stock, commit)?;
     for decision in &commit.decisions {
-        decided(state, commit, decision, &available)?;
+        decided(state, commit, decision, &was, &available)?;
     }
     sent(&state.stock, commit, records)?;
     check_inbound(&mut state.stock.positions, &state.poison, &inbound_of(commit))?;
@@ -263,6 +264,7 @@ fn decided(
     state: &mut State,
     commit: &StockCommit,
     decision: &Arc<Decision>,
+    was: &BTreeMap<ProductId, ShelfEntry>,
     available: &Available,
 ) -> Result<(), Violation> {
     use Reservation::{Fulfilled, Held, Released, Returned};
@@ -335,16 +337,11 @@ fn decided(
         Held(_) => sold(&state.stock, &order, &demand),
         Reservation::Rejected(rejected) => {
             for shortage in &rejected.shortages {
-                let asked = demand.get(&shortage.product_id).copied().unwrap_or(0).cast_signed();
-                let seen = available.get(&shortage.product_id);
-                let true_once =
-                    seen.map_or(shortage.available == 0, |seen| seen.contains(&shortage.available));
-                let short =
-                    shortage.reason != RejectReason::OutOfStock || shortage.requested > shortage.available;
-                if shortage.requested != asked
-                    || !short
-                    || (shortage.reason == RejectReason::OutOfStock && !true_once)
-                {
+                let product = shortage.product_id;
+                let asked = demand.get(&product).copied().unwrap_or(0).cast_signed();
+                let seen = available.get(&product);
+                let known = [was.get(&product), state.stock.shelves.get(&product)];
+                if shortage.requested != asked || !is_true(shortage, &order, known, seen) {
                     return broken(
                         2,
                         format!(
@@ -359,6 +356,31 @@ fn decided(
     }
 }
 
+/// Whether a shortage was so before the commit, in it or after it. `known`: the product before and after.
+fn is_true(
+    shortage: &Shortage,
+    order: &Order,
+    known: [Option<&ShelfEntry>; 2],
+    seen: Option<&BTreeSet<i64>>,
+) -> bool {
+    let any = |fits: &dyn Fn(&ShelfEntry) -> bool| known.into_iter().flatten().any(fits);
+    match shortage.reason {
+        RejectReason::OutOfStock => {
+            let there_once = seen.is_some_and(|seen| seen.contains(&shortage.available));
+            shortage.requested > shortage.available && there_once
+        }
+        RejectReason::ProductNotFound => known.contains(&None) || any(&|shelf| shelf.hidden),
+        RejectReason::ProductInactive => any(&|shelf| !shelf.active),
+        RejectReason::PriceChanged => {
+            let dearer = |item: &Item, shelf: &ShelfEntry| {
+                item.product_id == shortage.product_id && item.price.minor() != shelf.price
+            };
+            order.enforce_price && any(&|shelf| order.items.iter().any(|item| dearer(item, shelf)))
+        }
+        _ => false,
+    }
+}
+
 /// Contract §2: whoever is rejected for want of stock learns of every product that was short all the while.
 fn every_shortage_is_named(
     id: ReservationId,
@@ -366,9 +388,12 @@ fn every_shortage_is_named(
     demand: &BTreeMap<ProductId, u64>,
     available: &Available,
 ) -> Result<(), Violation> {
-    // Given up by an operator, or for an open hold of the same order: nobody looked at the stock.
     if rejected.shortages.is_empty() {
-        return Ok(());
+        return match rejected.reason {
+            // Given up by an operator, or for an open hold of the same order: nobody looked at the stock.
+            RejectReason::ProcessingFailed | RejectReason::ReservationConflict => Ok(()),
+            reason => broken(2, format!("{id} was rejected as {reason:?}, and no product is named")),
+        };
     }
     for (product, asked) in demand {
         let most = available.get(product).and_then(|seen| seen.last()).copied().unwrap_or(0);
@@ -389,9 +414,7 @@ fn sold(book: &StockBook, order: &Order, demand: &BTreeMap<ProductId, u64>) -> R
         let Some(shelf) = book.shelves.get(product).filter(|shelf| shelf.active && !shelf.hidden) else {
             return broken(0, format!("order {} holds {product}, which is not for sale", order.id));
         };
-        let dearer = |item: &holdfast_orders::domain::Item| {
-            item.product_id == *product && item.price.minor() != shelf.price
-        };
+        let dearer = |item: &Item| item.product_id == *product && item.price.minor() != shelf.price;
         if order.enforce_price && order.items.iter().any(dearer) {
             return broken(0, format!("order {} holds {product} for another price", order.id));
         }
@@ -441,11 +464,7 @@ fn taken(
     record: impl Fn(Place) -> Option<Arc<Record>>,
 ) -> Result<(), Violation> {
     for advance in &commit.advances {
-        let from = advance
-            .from
-            .filter(|from| from.incarnation == advance.to.incarnation)
-            .map_or(0, |from| from.next);
-        for offset in from..advance.to.next {
+        for offset in passed(advance) {
             let Some(record) = record((advance.partition, advance.to.incarnation, offset)) else { continue };
             if commit.park.iter().any(|parked| parked.record == record) {
                 continue;

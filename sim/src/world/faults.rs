@@ -29,7 +29,7 @@ fn group(service: Service) -> Group {
 }
 
 impl World {
-    pub(super) fn fault(&mut self, fault: &Fault) {
+    pub(super) fn fault(&mut self, step: u64, fault: &Fault) {
         let now = self.system.schedule.now();
         let disk = |service| match service {
             Service::Orders => self.system.orders_disk.clone(),
@@ -38,7 +38,7 @@ impl World {
         match *fault {
             Fault::Crash { service, instance, at, down } => {
                 self.at_slot(service, instance, |slot| {
-                    slot.starts_at = now + down;
+                    slot.down = down;
                     if let Some(instance) = &slot.instance {
                         instance.process.dies(at);
                     }
@@ -61,17 +61,16 @@ impl World {
                 });
             }
             Fault::Clock { service, instance, by } => {
-                self.at_slot(service, instance, |slot| {
-                    if let Some(instance) = &slot.instance {
-                        instance.clock.jump(by);
-                    }
+                self.at_slot(service, instance, |slot| match &slot.instance {
+                    Some(instance) => instance.clock.jump(by),
+                    None => slot.off += by,
                 });
             }
             Fault::StoreAway { service, during } => disk(service).away_until(now + during),
             Fault::DiskFull { service, during } => disk(service).full_until(now + during),
             Fault::Unsure { service, commits } => disk(service).unsure(commits),
-            Fault::Copies { of, count } => self.copies(of, count),
-            Fault::Poison { of, order } => self.poison(of, order),
+            Fault::Copies { of, count } => self.copies(step, of, count),
+            Fault::Poison { of, order } => self.poison(step, of, order),
             Fault::Delay { of, topic, during } => {
                 if let Some(broker) = &self.system.broker {
                     let topics = read_topics(of);
@@ -106,7 +105,7 @@ impl World {
     }
 
     /// Old messages come again, perhaps in another partition than before, as a foreign producer may send them.
-    fn copies(&mut self, of: Service, count: u64) {
+    fn copies(&mut self, step: u64, of: Service, count: u64) {
         let topics = read_topics(of);
         let sent: Vec<_> = match (&self.system.broker, of) {
             (Some(broker), _) => broker.records(topics),
@@ -121,7 +120,7 @@ impl World {
         if sent.is_empty() {
             return;
         }
-        let mut dice = Dice::of(self.system.seed, 0x00c0_b1e5 ^ self.system.schedule.now());
+        let mut dice = Dice::of(self.system.seed, 1 << 41 | step);
         for _ in 0..count {
             let record = &sent[dice.index(sent.len())];
             let stray = dice.once_in(6).then(|| dice.below(u64::from(PARTITIONS)));
@@ -129,8 +128,8 @@ impl World {
         }
     }
 
-    fn poison(&mut self, of: Service, order: Option<Nth>) {
-        let mut dice = Dice::of(self.system.seed, 0x000b_0150 ^ self.system.schedule.now());
+    fn poison(&mut self, step: u64, of: Service, order: Option<Nth>) {
+        let mut dice = Dice::of(self.system.seed, 1 << 42 | step);
         let topics = read_topics(of);
         let topic = topics[dice.index(topics.len())];
         let placed = self.system.oracle.placed();

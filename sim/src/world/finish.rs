@@ -70,6 +70,7 @@ impl World {
         let now = self.system.schedule.now();
         for slot in &mut self.town.lock().slots {
             slot.starts_at = slot.starts_at.min(now);
+            slot.down = 0;
             if let Some(instance) = &slot.instance {
                 instance.process.heal();
             }

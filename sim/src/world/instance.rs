@@ -58,8 +58,9 @@ struct Roles<'a> {
 impl Roles<'_> {
     fn access(&mut self, disk: &Arc<Disk>) -> Access {
         self.next += 1;
+        let gate = self.system.schedule.gate(self.system.seed, (self.life << 8) | self.next);
         Access {
-            gate: self.system.schedule.gate(self.system.seed, (self.life << 8) | self.next),
+            gate: gate.of_process(self.process.stall()),
             disk: disk.clone(),
             process: self.process.clone(),
             oracle: self.system.oracle.clone(),

@@ -12,6 +12,7 @@ mod system;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use holdfast_contract::text::Name;
 use holdfast_contract::{Currency, Money, ProductId};
 use holdfast_products::decider::HttpHold;
@@ -27,7 +28,7 @@ use crate::schedule::Schedule;
 use crate::trace::Trace;
 
 /// What came of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// What was wrong, if anything was.
     pub violation: Option<Violation>,
@@ -70,6 +71,8 @@ struct Slot {
     instance: Option<Instance>,
     /// When it is started again, in milliseconds since the beginning.
     starts_at: u64,
+    /// How long it stays away when it dies.
+    down: u64,
     /// How wrong its clock is; that outlives a process.
     off: i64,
     /// It was asked to stop; until when it may take.
@@ -122,7 +125,8 @@ impl World {
                 both.into_iter().flat_map(|service| vec![vec![service]; instances]).collect()
             }
         };
-        let slot = |services| Slot { services, instance: None, starts_at: 0, off: 0, drains_until: None };
+        let slot =
+            |services| Slot { services, instance: None, starts_at: 0, down: 0, off: 0, drains_until: None };
         let town = Town { slots: places.into_iter().map(slot).collect(), lives: 0 };
         let answers = client::Answers::default();
         let town = Arc::new(Mutex::new(town));
@@ -149,7 +153,7 @@ impl World {
             What::Op(op, keyed) => self.ask(step.number, op, *keyed),
             What::Fault(fault) => {
                 *self.faults.entry(fault.name()).or_default() += 1;
-                self.fault(fault);
+                self.fault(step.number, fault);
             }
         }
     }
@@ -170,7 +174,9 @@ impl World {
                 .map(|s| s.starts_at)
                 .min();
             let stop = next.map_or(until, |next| next.min(until));
-            if !self.system.schedule.step(stop).await && self.system.schedule.now() >= until {
+            self.system.schedule.step(stop).await;
+            // Whatever else is due: the plan happens in the middle of it.
+            if self.system.schedule.now() >= until {
                 return true;
             }
         }
@@ -195,6 +201,9 @@ impl World {
                 }
                 slot.off = instance.clock.off();
                 instance.kill();
+                if dead {
+                    slot.starts_at = now + std::mem::take(&mut slot.down);
+                }
                 slot.instance = None;
                 slot.drains_until = None;
                 self.system.trace.say(format_args!(
@@ -208,7 +217,16 @@ impl World {
                 slot.instance = Some(Instance::start(&self.system, &slot.services, *lives, slot.off));
             }
         }
-        self.clients.retain(|client| !client.is_finished());
+        let oracle = &self.system.oracle;
+        self.clients.retain_mut(|client| match client.now_or_never() {
+            None => true,
+            Some(ended) => {
+                if let Err(panic) = ended {
+                    oracle.fail(Violation { invariant: 0, what: format!("a client panicked: {panic}") });
+                }
+                false
+            }
+        });
     }
 
     fn outcome(&self) -> Outcome {
