@@ -161,14 +161,15 @@ impl Roster {
         }
     }
 
-    /// Closes connections of slow clients while more is held for all than may be.
+    /// Closes connections of slow clients while more is held for all than may be; beyond twice as much those of any client, for
+    /// much can come in the second before a client counts as slow.
     fn relieve(&self) {
         let mut excess = self.inner.held.load(Ordering::Relaxed).saturating_sub(self.inner.max_held);
         let slow = self.now().saturating_sub(micros(SLOW_AFTER));
         let peers = self.inner.peers.lock();
         while excess > 0 {
             match longest_waiting(&peers, |held| held > 0) {
-                Some((since, held, peer)) if since <= slow => {
+                Some((since, held, peer)) if since <= slow || excess > self.inner.max_held => {
                     peer.inner.closed.cancel();
                     self.inner.for_memory.increment(1);
                     excess = excess.saturating_sub(held);
@@ -483,5 +484,18 @@ mod tests {
         quick.peer.let_go(9);
         works.peer.let_go(1);
         assert_eq!(roster.inner.held.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn beyond_twice_as_much_nobody_has_a_second() {
+        let roster = Roster::new(8, 10);
+        let (first, second) = (roster.seat().await.unwrap(), roster.seat().await.unwrap());
+        first.peer.hold(11);
+        tokio::time::advance(Duration::from_millis(5)).await;
+        assert!(!closed(&first), "more than there is, and within its second");
+        second.peer.hold(10);
+        assert!(closed(&first) && !closed(&second), "as many as it takes to be below twice as much");
+        first.peer.let_go(11);
+        second.peer.let_go(10);
     }
 }
