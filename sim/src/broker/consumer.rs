@@ -9,8 +9,11 @@ use holdfast_bus::{Batch, BusError, Consumer, Span};
 use holdfast_contract::Topic;
 use holdfast_storage::{Group, Inbox, Position, Record, StartOf, TopicPartition};
 
-use super::{Shared, partitions};
+use super::{Shared, State, partitions};
 use crate::schedule::Gate;
+
+/// After so long with nothing to read the broker is told everything again, in milliseconds.
+const TELL_AGAIN: u64 = 20_000;
 
 pub(super) struct SimConsumer {
     shared: Arc<Shared>,
@@ -100,10 +103,18 @@ impl SimConsumer {
         Ok(())
     }
 
+    /// What it knows of the partitions that are its own; of others a broker takes nothing.
     fn tell(&mut self) {
         let mut state = self.shared.state.lock();
-        if state.away_until <= self.shared.schedule.now() {
-            state.told.extend(self.untold.drain(..).map(|(partition, at)| ((self.group, partition), at)));
+        let State { groups, told, away_until, .. } = &mut *state;
+        if *away_until > self.shared.schedule.now() {
+            return;
+        }
+        let members = groups.get(self.group);
+        for (partition, at) in self.untold.drain(..) {
+            if members.and_then(|members| members.owner(partition)) == Some(self.member) {
+                told.insert((self.group, partition), at);
+            }
         }
     }
 
@@ -178,12 +189,15 @@ impl Consumer for SimConsumer {
                 Err(until) => until,
             };
             let now = self.shared.schedule.now();
-            // A broker that says nothing for hours still answers its members now and then.
-            let pause = Duration::from_millis(wait.map_or(3_600_000, |until| until.saturating_sub(now)));
+            let rest = wait.map_or(TELL_AGAIN, |until| until.saturating_sub(now));
+            let pause = Duration::from_millis(rest.min(TELL_AGAIN));
             tokio::select! {
                 biased;
                 _ = changed.changed() => {}
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(pause) => {
+                    let places = share.at.iter().map(|(partition, place)| (*partition, place.next));
+                    self.untold.extend(places);
+                }
             }
         }
     }
