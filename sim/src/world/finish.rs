@@ -11,6 +11,8 @@ use crate::plan::{Deployment, Op, Service};
 
 /// Between two looks whether everything has come to rest, in milliseconds.
 const LOOK: u64 = 2_000;
+/// The longest that reading what was sent may take.
+const READING: u64 = 20 * 60_000;
 /// The longest that it may take: longer than anything in the product waits.
 const PATIENCE: u64 = 6 * 3_600_000;
 /// For what comes late: after everything is decided it goes on for so long.
@@ -33,6 +35,18 @@ impl World {
     pub(super) async fn finish(&mut self) {
         self.system.trace.say(format_args!("the end: nothing goes wrong any more"));
         self.heal();
+        let begun = self.system.schedule.now();
+        // Poison stops nobody: everything is read while it is still parked.
+        while !self.is_consumed() {
+            let now = self.system.schedule.now();
+            if !self.run_until(now + LOOK).await {
+                return;
+            }
+            if now - begun > READING {
+                let what = "messages stay unread while others are parked".to_owned();
+                return self.system.oracle.fail(Violation { invariant: 8, what });
+            }
+        }
         let begun = self.system.schedule.now();
         let mut calm_since = None;
         loop {
