@@ -103,7 +103,7 @@ fn everything_in_containers_fits_together() {
         }
     }
     ports.sort();
-    assert_eq!(ports, ["27017", "3001", "3004", "3011", "3014", "8080", "9092"]);
+    assert_eq!(ports, ["27017", "3001", "3004", "3006", "3011", "3014", "8080", "9092"]);
     let scaled: Vec<&str> = services
         .iter()
         .filter(|(_, service)| list(&service["profiles"]) == ["scale"])
