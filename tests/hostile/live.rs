@@ -120,7 +120,7 @@ fn live_clients_that_never_read_are_cut_off() {
 fn a_thousand_live_clients_are_served_and_no_more() {
     const READERS: usize = 20;
     const ROOM: usize = 1_024;
-    let target = Target::with_open_files(3 * ROOM + 128);
+    let target = Target::with_open_files(5 * ROOM + 128);
     target.under_attack(ROOM * KIB_PER_LIVE / 1024, |honest| {
         let mut crowd = Vec::new();
         let mut readers = Vec::new();

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use holdfast_faultfs::{Disk, Image, Loss};
+use holdfast_storage::sqlite::log_damage;
 use parking_lot::Mutex;
 
 use crate::book::Book;
 use crate::scenario::Scenario;
+use crate::world::{ORDERS_DB, PRODUCTS_DB};
 use crate::{THREADS, blocking, check};
 
 struct Crash {
@@ -76,6 +78,10 @@ fn examine(crashes: &Mutex<Receiver<Crash>>) -> u64 {
         let folder = tempfile::tempdir().unwrap();
         image.write(folder.path()).unwrap();
         let said = format!("crash at point {point}, {what}, {loss:?}");
+        for database in [ORDERS_DB, PRODUCTS_DB] {
+            let log = folder.path().join(format!("{database}-wal"));
+            assert_eq!(log_damage(&log).unwrap(), None, "{said}: a loss of power taken for damage");
+        }
         crate::saying(&said, || blocking(check::whole(folder.path(), &book, point)));
         looked += 1;
     }

@@ -27,7 +27,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Nobody is closed for others before this: an answer that was just given has to get out.
 const SLOW_AFTER: Duration = Duration::from_secs(1);
-/// Parts of answers smaller than this are not counted.
+/// Parts of answers smaller than this are not counted, and bodies up to this are read also when there is no memory left: who
+/// asks for little is never kept waiting by those who send much.
 const COUNTED: usize = 4 << 10;
 /// `since` of a connection that is in our hands.
 const OURS: u64 = 0;
@@ -50,6 +51,8 @@ struct Inner {
     changed: Notify,
     held: AtomicUsize,
     max_held: usize,
+    /// Less is held than may be, so one of the bodies that wait for it is read on.
+    freed: Notify,
     for_room: Counter,
     for_memory: Counter,
 }
@@ -103,6 +106,7 @@ impl Roster {
             changed: Notify::new(),
             held: AtomicUsize::new(0),
             max_held,
+            freed: Notify::new(),
             for_room: closed("room"),
             for_memory: closed("memory"),
         };
@@ -161,12 +165,38 @@ impl Roster {
         }
     }
 
-    /// Closes connections of slow clients while more is held for all than may be; beyond twice as much those of any client, for
-    /// much can come in the second before a client counts as slow.
-    fn relieve(&self) {
-        let mut excess = self.inner.held.load(Ordering::Relaxed).saturating_sub(self.inner.max_held);
+    /// Resolves when more of a body may be read. Until then the client's bytes stay in its connection, which slows it down.
+    /// Whoever has been slow for longest is closed for those who wait here.
+    async fn memory(&self) {
+        loop {
+            let freed = self.inner.freed.notified();
+            if !self.is_full() {
+                // There may be enough for more than one.
+                self.inner.freed.notify_one();
+                return;
+            }
+            self.relieve(1);
+            tokio::select! {
+                () = freed => {}
+                // By then somebody may have become slow.
+                () = tokio::time::sleep(SLOW_AFTER / 4) => {}
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.inner.held.load(Ordering::Relaxed) >= self.inner.max_held
+    }
+
+    /// Closes connections of slow clients until so much more can be held; beyond twice as much as may be those of any client,
+    /// for many answers can be given in the second before a client counts as slow.
+    fn relieve(&self, more: usize) {
         let slow = self.now().saturating_sub(micros(SLOW_AFTER));
         let peers = self.inner.peers.lock();
+        let is_closed = |peer: &&Peer| peer.inner.closed.is_cancelled();
+        let leaving: usize = peers.values().filter(is_closed).map(Peer::held).sum();
+        let held = self.inner.held.load(Ordering::Relaxed).saturating_sub(leaving);
+        let mut excess = (held + more).saturating_sub(self.inner.max_held);
         while excess > 0 {
             match longest_waiting(&peers, |held| held > 0) {
                 Some((since, held, peer)) if since <= slow || excess > self.inner.max_held => {
@@ -193,7 +223,7 @@ fn longest_waiting(
 ) -> Option<(u64, usize, &Peer)> {
     let waiting = peers.values().filter_map(|peer| {
         let since = peer.inner.since.load(Ordering::SeqCst);
-        let held = peer.inner.held.load(Ordering::Relaxed);
+        let held = peer.held();
         let may_go = since != OURS && eligible(held) && !peer.inner.closed.is_cancelled();
         may_go.then_some((since, held, peer))
     });
@@ -226,18 +256,26 @@ impl Peer {
         }
     }
 
+    fn held(&self) -> usize {
+        self.inner.held.load(Ordering::Relaxed)
+    }
+
     fn hold(&self, bytes: usize) {
         self.inner.held.fetch_add(bytes, Ordering::Relaxed);
         let roster = &self.inner.roster;
         let all = roster.inner.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if all > roster.inner.max_held {
-            roster.relieve();
+            roster.relieve(0);
         }
     }
 
     fn let_go(&self, bytes: usize) {
         self.inner.held.fetch_sub(bytes, Ordering::Relaxed);
-        self.inner.roster.inner.held.fetch_sub(bytes, Ordering::Relaxed);
+        let roster = &self.inner.roster.inner;
+        let before = roster.held.fetch_sub(bytes, Ordering::Relaxed);
+        if before >= roster.max_held && before - bytes < roster.max_held {
+            roster.freed.notify_one();
+        }
     }
 }
 
@@ -276,7 +314,7 @@ impl hyper::service::Service<Request<Incoming>> for Watched {
         let since = peer.take();
         let arriving = Arc::new(Arriving { bytes: AtomicUsize::new(0), peer: peer.clone() });
         let body = Arc::clone(&arriving);
-        let mut request = request.map(|inner| Body::new(RequestBody { inner, since, arriving: body }));
+        let mut request = request.map(|inner| Body::new(RequestBody { inner, since, arriving: body, waiting: None }));
         request.extensions_mut().insert(peer.clone());
         let answer = tower::Service::call(&mut self.router.clone(), request);
         Box::pin(async move {
@@ -313,6 +351,30 @@ struct RequestBody {
     inner: Incoming,
     since: u64,
     arriving: Arc<Arriving>,
+    /// For memory to be free.
+    waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl RequestBody {
+    /// Whether more of it may be read. While it may not, the connection counts as in its client's hands: nobody could be
+    /// closed if all that is held were of bodies that wait for each other.
+    fn poll_memory(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.arriving.bytes.load(Ordering::Relaxed) < COUNTED {
+            return Poll::Ready(());
+        }
+        let peer = &self.arriving.peer;
+        if self.waiting.is_none() && !peer.inner.roster.is_full() {
+            return Poll::Ready(());
+        }
+        let waiting = self.waiting.get_or_insert_with(|| {
+            peer.give_back(self.since);
+            let roster = peer.inner.roster.clone();
+            Box::pin(async move { roster.memory().await })
+        });
+        std::task::ready!(waiting.as_mut().poll(context));
+        self.waiting = None;
+        Poll::Ready(())
+    }
 }
 
 impl HttpBody for RequestBody {
@@ -323,6 +385,7 @@ impl HttpBody for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        std::task::ready!(self.poll_memory(context));
         let polled = Pin::new(&mut self.inner).poll_frame(context);
         let peer = &self.arriving.peer;
         match &polled {
@@ -484,6 +547,23 @@ mod tests {
         quick.peer.let_go(9);
         works.peer.let_go(1);
         assert_eq!(roster.inner.held.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_waits_for_memory_and_who_is_slow_makes_it() {
+        let roster = Roster::new(8, 10);
+        let (slow, quick) = (roster.seat().await.unwrap(), roster.seat().await.unwrap());
+        quick.peer.take();
+        slow.peer.hold(10);
+        let mut waits = std::pin::pin!(roster.memory());
+        let mut behind = std::pin::pin!(roster.memory());
+        assert!(waits.as_mut().now_or_never().is_none() && behind.as_mut().now_or_never().is_none());
+        assert!(!closed(&slow), "not in its first second");
+        tokio::time::advance(SLOW_AFTER).await;
+        assert!(waits.as_mut().now_or_never().is_none(), "it is still held");
+        assert!(closed(&slow) && !closed(&quick));
+        slow.peer.let_go(10);
+        assert!(waits.now_or_never().is_some() && behind.now_or_never().is_some());
     }
 
     #[tokio::test(start_paused = true)]

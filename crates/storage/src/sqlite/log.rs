@@ -3,13 +3,14 @@
 //! SQLite reads the log up to the first frame whose checksum does not match, and takes what comes after it for the rest
 //! of a commit that was under way. That is right after a loss of power, and wrong if a bit has turned: then commits that
 //! were answered would be gone without a word. The two can be told apart. Frames are chained: each checksum starts from the one
-//! before. A commit is flushed before the next one begins, so of what was under way there is one commit at most, and
-//! nothing is chained to its end. A frame beyond the first bad one that is chained to the end of a commit proves
-//! that this commit was finished, and answered.
+//! before, and covers whether the frame ends a commit. A commit is flushed before the next one begins, so of what was under
+//! way there is one commit at most. So if beyond the first bad frame a good one ends a commit and another is chained to it,
+//! that commit was finished, and answered.
 //!
-//! It is said in the log and does not keep a service from starting (ADR 0016 says why).
+//! Only a good frame counts as an end: of one that was under way, a sector of its header may be an older log's.
 //!
-//! What cannot be told apart is damage to the very last commit: it looks as if it had not been finished.
+//! What cannot be told apart is damage to the very last commit, and to the last frame of the one before: it looks as if
+//! it had not been finished.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -48,7 +49,10 @@ fn sum(mut start: Sum, bytes: &[u8], order: Order) -> Sum {
 }
 
 /// Reads the log at `path`, if there is one; says from which frame on (counted from 1) finished commits cannot be read.
-pub(super) fn damage(path: &Path) -> std::io::Result<Option<u64>> {
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn damage(path: &Path) -> std::io::Result<Option<u64>> {
     match File::open(path) {
         Ok(file) => first_lost(BufReader::with_capacity(1 << 16, file)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -97,7 +101,7 @@ fn first_lost(mut log: impl Read) -> std::io::Result<Option<u64>> {
             first_bad = Some(number);
         }
         // Only a commit that SQLite does not reach counts.
-        after_commit = first_bad.is_some() && word(&frame, 4) != 0;
+        after_commit = first_bad.is_some() && chained && word(&frame, 4) != 0;
         before = [stored, computed];
     }
     Ok(None)
@@ -136,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bit_that_turns_before_the_last_commit_is_noticed_and_a_torn_end_is_none() {
+    fn a_bit_that_turns_before_the_last_commits_is_noticed_and_a_torn_end_is_none() {
         let log = log();
         let commits = commits(&log);
         assert_eq!(first_lost(&log[..]).unwrap(), None);
@@ -146,17 +150,13 @@ mod tests {
             damaged[at] ^= 4;
             let (frame, within) =
                 ((at - HEADER) / (FRAME_HEADER + 4096) + 1, (at - HEADER) % (FRAME_HEADER + 4096));
-            if frame == before && (4..8).contains(&within) {
-                // That it was the end of a commit is what this says, and nothing else does.
-                continue;
-            }
             let found = first_lost(&damaged[..]).unwrap();
-            if frame <= before {
+            if frame < before {
                 assert_eq!(found, Some(frame as u64), "byte {at} of frame {frame}");
             } else {
                 assert_eq!(
                     found, None,
-                    "byte {at} of frame {frame} of the last commit, which ends at {last}"
+                    "byte {at} of frame {frame} of the end, and the last commit ends at {last}"
                 );
             }
         }
@@ -167,6 +167,20 @@ mod tests {
             torn[cut..log.len().min(cut + 512)].fill(0);
             assert_eq!(first_lost(&torn[..]).unwrap(), None);
         }
+    }
+
+    /// Found by losses of power of which a sector was lost in which a frame's header begins: the older log there had a commit
+    /// at that place.
+    #[test]
+    fn an_older_end_of_a_commit_in_a_torn_header_is_none() {
+        let log = log();
+        let commits = commits(&log);
+        let (before, last) = (commits[commits.len() - 2], commits[commits.len() - 1]);
+        assert!(last - before > 2, "a frame of the last commit is followed by one that is good");
+        let header = HEADER + before * (FRAME_HEADER + 4096);
+        let mut torn = log;
+        torn[header..header + 8].copy_from_slice(&[0, 0, 0, 2, 0, 0, 0, 9]);
+        assert_eq!(first_lost(&torn[..]).unwrap(), None);
     }
 
     #[test]
