@@ -7,7 +7,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -169,17 +169,21 @@ impl Roster {
     /// Whoever has been slow for longest is closed for those who wait here.
     async fn memory(&self) {
         loop {
-            let freed = self.inner.freed.notified();
+            let mut freed = pin!(self.inner.freed.notified());
+            // Whoever comes first is first.
+            freed.as_mut().enable();
+            while self.is_full() {
+                self.relieve(1);
+                tokio::select! {
+                    () = freed.as_mut() => break,
+                    // By then somebody may have become slow.
+                    () = tokio::time::sleep(SLOW_AFTER / 4) => {}
+                }
+            }
             if !self.is_full() {
                 // There may be enough for more than one.
                 self.inner.freed.notify_one();
                 return;
-            }
-            self.relieve(1);
-            tokio::select! {
-                () = freed => {}
-                // By then somebody may have become slow.
-                () = tokio::time::sleep(SLOW_AFTER / 4) => {}
             }
         }
     }
@@ -485,7 +489,7 @@ mod tests {
         // Used again, so it is not the one that waits for longest.
         let since = first.peer.take();
         first.peer.give_back(since);
-        let mut newcomer = std::pin::pin!(roster.seat());
+        let mut newcomer = pin!(roster.seat());
         assert!(newcomer.as_mut().now_or_never().is_none());
         assert!(!closed(&second), "not in its first second");
         tokio::time::advance(SLOW_AFTER - Duration::from_millis(1)).await;
@@ -500,7 +504,7 @@ mod tests {
         let roster = Roster::new(1, usize::MAX);
         let only = roster.seat().await.unwrap();
         only.peer.take();
-        let mut newcomer = std::pin::pin!(roster.seat());
+        let mut newcomer = pin!(roster.seat());
         assert!(newcomer.as_mut().now_or_never().is_none());
         assert!(!closed(&only));
         only.peer.give_back(roster.now());
@@ -555,8 +559,8 @@ mod tests {
         let (slow, quick) = (roster.seat().await.unwrap(), roster.seat().await.unwrap());
         quick.peer.take();
         slow.peer.hold(10);
-        let mut waits = std::pin::pin!(roster.memory());
-        let mut behind = std::pin::pin!(roster.memory());
+        let mut waits = pin!(roster.memory());
+        let mut behind = pin!(roster.memory());
         assert!(waits.as_mut().now_or_never().is_none() && behind.as_mut().now_or_never().is_none());
         assert!(!closed(&slow), "not in its first second");
         tokio::time::advance(SLOW_AFTER).await;

@@ -148,8 +148,7 @@ mod tests {
         for at in (HEADER..log.len()).step_by(61) {
             let mut damaged = log.clone();
             damaged[at] ^= 4;
-            let (frame, within) =
-                ((at - HEADER) / (FRAME_HEADER + 4096) + 1, (at - HEADER) % (FRAME_HEADER + 4096));
+            let frame = (at - HEADER) / (FRAME_HEADER + 4096) + 1;
             let found = first_lost(&damaged[..]).unwrap();
             if frame < before {
                 assert_eq!(found, Some(frame as u64), "byte {at} of frame {frame}");
