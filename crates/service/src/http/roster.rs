@@ -318,7 +318,8 @@ impl hyper::service::Service<Request<Incoming>> for Watched {
         let since = peer.take();
         let arriving = Arc::new(Arriving { bytes: AtomicUsize::new(0), peer: peer.clone() });
         let body = Arc::clone(&arriving);
-        let mut request = request.map(|inner| Body::new(RequestBody { inner, since, arriving: body, waiting: None }));
+        let mut request =
+            request.map(|inner| Body::new(RequestBody { inner, since, arriving: body, waiting: None }));
         request.extensions_mut().insert(peer.clone());
         let answer = tower::Service::call(&mut self.router.clone(), request);
         Box::pin(async move {

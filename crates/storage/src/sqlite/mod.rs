@@ -16,8 +16,8 @@ mod writer;
 
 pub use checkpoint::CHECKPOINT_PAGES;
 pub use database::{Database, Options, connect, snapshot};
-pub use log::damage as log_damage;
 pub use inbox::{count_attempts, remove_parked};
+pub use log::damage as log_damage;
 pub use outbox::JournalOutbox;
 pub use pages::PAGES_VFS;
 pub use schema::Migrations;
