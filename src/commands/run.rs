@@ -90,7 +90,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         let web = web.iter().map(|addr| ("web", *addr));
         let listening: Vec<_> =
             [("orders", *orders), ("products", *products)].into_iter().chain(web).collect();
-        Ok(announce(&listening, &welcome(&addrs))?)
+        Ok(announce(&listening, &welcome(&addrs, common.tls.is_on()))?)
     });
     if started.is_err() {
         process.lifecycle.shutdown();
@@ -157,7 +157,7 @@ async fn start(
             (Arc::new(EmbeddedBus::new(journals.into_iter().flatten().collect())), inbox)
         }
     };
-    let server = HttpServer::bind(args.products.products_addr, ServerOptions::from_args(common)).await;
+    let server = HttpServer::bind(args.products.products_addr, ServerOptions::from_args(common)?).await;
     let server = server.map_err(|error| not_listening(&error, "PRODUCTS_ADDR"))?;
     let products = products::start(products::Deps {
         database: Arc::clone(products_db),
@@ -224,23 +224,24 @@ fn not_opened(error: StoreError) -> anyhow::Error {
     }
 }
 
-fn welcome(addrs: &Addrs) -> String {
+fn welcome(addrs: &Addrs, tls: bool) -> String {
+    let (http, ws) = if tls { ("https", "wss") } else { ("http", "ws") };
     let Addrs { orders, products, web } = addrs;
-    let web = web.first().map(|addr| format!("    Web app    http://{addr}\n")).unwrap_or_default();
+    let web = web.first().map(|addr| format!("    Web app    {http}://{addr}\n")).unwrap_or_default();
     format!(
         r#"
   Holdfast is running. Ctrl-C stops it.
 
-{web}    Orders     http://{orders}/api/v1/orders      live: ws://{orders}/ws and Socket.IO
-    Products   http://{products}/api/v1/products
+{web}    Orders     {http}://{orders}/api/v1/orders      live: {ws}://{orders}/ws and Socket.IO
+    Products   {http}://{products}/api/v1/products
 
   See what is in stock:
 
-    curl -s http://{products}/api/v1/products
+    curl -s {http}://{products}/api/v1/products
 
   Place an order, and watch its stock being held in the lines below:
 
-    curl -s http://{orders}/api/v1/orders -H 'Content-Type: application/json' -d '{{
+    curl -s {http}://{orders}/api/v1/orders -H 'Content-Type: application/json' -d '{{
       "userId": "test-user-123",
       "items": [{{"productId": "{TEST_PRODUCT_ID}", "productName": "Test Product", "quantity": 2, "price": 29.99}}],
       "totalAmount": 59.98,
@@ -250,7 +251,7 @@ fn welcome(addrs: &Addrs) -> String {
 
   Cancel it (the _id is in the answer), and its stock comes back:
 
-    curl -s -X PATCH http://{orders}/api/v1/orders/ID/status -H 'Content-Type: application/json' -d '{{"status": 5}}'
+    curl -s -X PATCH {http}://{orders}/api/v1/orders/ID/status -H 'Content-Type: application/json' -d '{{"status": 5}}'
 
 "#
     )
@@ -270,7 +271,7 @@ mod tests {
 
     #[test]
     fn people_get_an_order_that_is_well_formed() {
-        let text = welcome(&addrs());
+        let text = welcome(&addrs(), false);
         let body = &text[text.find("-d '{").unwrap() + 4..text.find("}'").unwrap() + 1];
         let order: serde_json::Value = serde_json::from_str(body).unwrap();
         assert_eq!(order["items"][0]["productId"], TEST_PRODUCT_ID);

@@ -12,6 +12,7 @@ use holdfast_contract::Currency;
 use thiserror::Error;
 
 use crate::http::AllowedHosts;
+use crate::tls::TlsArgs;
 
 mod kafka;
 mod mongodb;
@@ -196,6 +197,10 @@ pub struct CommonArgs {
         value_parser = AllowedHosts::parse
     )]
     pub allowed_hosts: AllowedHosts,
+
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsArgs,
 
     /// What to log: a level (error, warn, info, debug, trace), or `target=level` pairs separated by commas.
     #[arg(long, env = "LOG", default_value = "info", value_name = "FILTER", help_heading = "Logging")]

@@ -18,6 +18,8 @@ pub mod telemetry;
 #[cfg(any(test, feature = "test-support"))]
 pub mod test_support;
 
+pub mod tls;
+
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use keys::{KeySource, SequentialKeys, TimeOrderedKeys};
 pub use lifecycle::Lifecycle;

@@ -14,7 +14,7 @@ use holdfast_contract::{Currency, ErrorCode};
 use holdfast_service::Lifecycle;
 use holdfast_service::config::{CommonArgs, is_exposed};
 use holdfast_service::http::{
-    ApiError, ApiResult, HttpOptions, HttpServer, InvalidOrigin, RequestContext, ServerOptions, finish, ok,
+    ApiError, ApiResult, HttpOptions, HttpServer, InvalidHttp, RequestContext, ServerOptions, finish, ok,
 };
 use serde::Serialize;
 use thiserror::Error;
@@ -49,9 +49,9 @@ pub enum StartError {
     /// An address that was asked for cannot be had.
     #[error("{0}; stop what listens there, or set WEB_ADDRS to other addresses (empty: no web app)")]
     Listen(io::Error),
-    /// `CORS_ORIGINS`.
+    /// `CORS_ORIGINS`, or the certificate.
     #[error(transparent)]
-    Origin(#[from] InvalidOrigin),
+    Http(#[from] InvalidHttp),
 }
 
 /// Serves the app as tasks of `lifecycle`; gives where. `default` are the addresses if none are configured: of those,
@@ -73,7 +73,7 @@ pub async fn start(
     let shared = Arc::new(Shared { settings, lifecycle: lifecycle.clone() });
     let mut served = Vec::new();
     for &addr in wanted {
-        match HttpServer::bind(addr, ServerOptions::from_args(common)).await {
+        match HttpServer::bind(addr, ServerOptions::from_args(common)?).await {
             Ok(server) => {
                 if is_exposed(addr) {
                     tracing::warn!("{addr} can be reached from other machines, and every caller is an admin");
@@ -87,7 +87,8 @@ pub async fn start(
         }
     }
     for addr in &served {
-        tracing::info!("Web app on http://{addr}");
+        let scheme = if common.tls.is_on() { "https" } else { "http" };
+        tracing::info!("Web app on {scheme}://{addr}");
     }
     Ok(served)
 }

@@ -9,7 +9,7 @@ use holdfast_bus::{KafkaConfigError, PRODUCTS_GROUP};
 use holdfast_contract::Topic;
 use holdfast_service::broker::Broker;
 use holdfast_service::config::{Backends, CommonArgs, InvalidBackends, OrdersArgs, ProbeArgs, RuntimeArgs};
-use holdfast_service::http::InvalidOrigin;
+use holdfast_service::http::InvalidHttp;
 use holdfast_service::process::{BeginError, Process, announce};
 use holdfast_storage::StoreError;
 use holdfast_web::{PeerArgs, Upstream, WebArgs};
@@ -56,9 +56,9 @@ pub enum AloneError {
     /// Settings of the broker.
     #[error("the settings of Kafka do not go together")]
     Kafka(#[from] KafkaConfigError),
-    /// `CORS_ORIGINS`.
+    /// `CORS_ORIGINS`, or the certificate.
     #[error(transparent)]
-    Origin(#[from] InvalidOrigin),
+    Http(#[from] InvalidHttp),
     /// Logs or signals.
     #[error(transparent)]
     Begin(#[from] BeginError),

@@ -17,7 +17,7 @@ use holdfast_service::broker::{Broker, BusReady, Sender};
 use holdfast_service::config::CommonArgs;
 use holdfast_service::descriptors;
 use holdfast_service::http::{
-    Gate, HttpOptions, HttpServer, InvalidOrigin, Operational, ReadyCheck, ServerOptions, finish,
+    Gate, HttpOptions, HttpServer, InvalidHttp, Operational, ReadyCheck, ServerOptions, finish,
     operational_routes,
 };
 use holdfast_service::operator::{self, Operator};
@@ -66,8 +66,8 @@ impl Settings {
     /// As configured.
     ///
     /// # Errors
-    /// If `CORS_ORIGINS` holds something that is no origin.
-    pub fn from_args(addr: SocketAddr, common: &CommonArgs) -> Result<Self, InvalidOrigin> {
+    /// See [`InvalidHttp`].
+    pub fn from_args(addr: SocketAddr, common: &CommonArgs) -> Result<Self, InvalidHttp> {
         Ok(Self {
             addr,
             currency: common.currency,
@@ -76,7 +76,7 @@ impl Settings {
             audit_every: common.audit_every(),
             pause_consumers: false,
             http: HttpOptions::from_args(common, addr)?,
-            server: ServerOptions::from_args(common),
+            server: ServerOptions::from_args(common)?,
             live: LiveConfig::default().within(descriptors::share()),
         })
     }

@@ -8,7 +8,7 @@ use holdfast_bus::{KafkaConfigError, Valve};
 use holdfast_service::TimeOrderedKeys;
 use holdfast_service::broker::Broker;
 use holdfast_service::config::{Backends, CommonArgs, InvalidBackends, ProbeArgs, ProductsArgs, RuntimeArgs};
-use holdfast_service::http::{HttpOptions, HttpServer, InvalidOrigin, ServerOptions};
+use holdfast_service::http::{HttpOptions, HttpServer, InvalidHttp, ServerOptions};
 use holdfast_service::process::{BeginError, Process, announce};
 use holdfast_storage::StoreError;
 use thiserror::Error;
@@ -58,9 +58,9 @@ pub enum AloneError {
     /// Settings of the broker.
     #[error("the settings of Kafka do not go together")]
     Kafka(#[from] KafkaConfigError),
-    /// `CORS_ORIGINS`.
+    /// `CORS_ORIGINS`, or the certificate.
     #[error(transparent)]
-    Origin(#[from] InvalidOrigin),
+    Http(#[from] InvalidHttp),
     /// Logs or signals.
     #[error(transparent)]
     Begin(#[from] BeginError),
@@ -103,9 +103,9 @@ pub async fn run(args: AloneArgs) -> Result<ExitCode, AloneError> {
     let broker = Broker::new(&common.kafka, brokers)?;
     let addr = args.products.products_addr;
     let http = HttpOptions::from_args(common, addr)?;
+    let options = ServerOptions::from_args(common)?;
     let process = Process::begin(common, &[addr], &args.probe)?;
-    let server =
-        HttpServer::bind(addr, ServerOptions::from_args(common)).await.map_err(AloneError::Listen)?;
+    let server = HttpServer::bind(addr, options).await.map_err(AloneError::Listen)?;
     let database = Arc::new(Database::open(common, backends).await?);
     broker.keep_topics(&process.lifecycle);
     let started = start(Deps {

@@ -14,11 +14,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::http::header::{ALLOW, UPGRADE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, UPGRADE,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use holdfast_contract::ErrorCode;
+use thiserror::Error;
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
@@ -27,11 +31,19 @@ use super::error::ApiError;
 use super::hosts::AllowedHosts;
 use super::metrics::{RequestMetrics, method_label};
 use super::roster::Peer;
-use crate::config::CommonArgs;
+use crate::config::{CommonArgs, is_exposed};
 use crate::lifecycle::panic_text;
+use crate::tls::TlsError;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+/// An answer is data: a browser that shows it as a page runs nothing of it, and no page may frame it.
+const NO_PAGE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+/// Orders are not for caches on the way.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// For two years.
+const ONLY_HTTPS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 const MAX_REQUEST_ID: usize = 64;
 
 /// How a service's HTTP behaves.
@@ -47,6 +59,8 @@ pub struct HttpOptions {
     pub cors: Cors,
     /// Which names requests may call the service by.
     pub hosts: AllowedHosts,
+    /// Whether browsers are told never to come without TLS again.
+    pub only_https: bool,
     /// Paths that start so are live connections: no time limit (long polling), and closed to foreign pages also where
     /// they only read.
     pub untimed_prefix: &'static str,
@@ -60,6 +74,7 @@ impl Default for HttpOptions {
             request_timeout: Duration::from_secs(30),
             cors: Cors::default(),
             hosts: AllowedHosts::default(),
+            only_https: false,
             untimed_prefix: "/socket.io",
         }
     }
@@ -69,12 +84,25 @@ impl HttpOptions {
     /// As configured, for a service that listens on `addr`.
     ///
     /// # Errors
-    /// If `CORS_ORIGINS` holds something that is no origin.
-    pub fn from_args(args: &CommonArgs, addr: SocketAddr) -> Result<Self, cors::InvalidOrigin> {
+    /// See [`InvalidHttp`].
+    pub fn from_args(args: &CommonArgs, addr: SocketAddr) -> Result<Self, InvalidHttp> {
         let cors = Cors::parse(&args.cors_origins)?;
         let hosts = args.allowed_hosts.clone().listening_on(addr);
-        Ok(Self { max_body_bytes: args.max_body_bytes, cors, hosts, ..Self::default() })
+        // On loopback it would be said of `localhost`, and of everything else that listens there.
+        let only_https = args.tls.is_on() && is_exposed(addr);
+        Ok(Self { max_body_bytes: args.max_body_bytes, cors, hosts, only_https, ..Self::default() })
     }
+}
+
+/// HTTP is configured in a way that cannot be.
+#[derive(Debug, Error)]
+pub enum InvalidHttp {
+    /// `CORS_ORIGINS` holds something that is no origin.
+    #[error(transparent)]
+    Origin(#[from] cors::InvalidOrigin),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// What the layer knows about a request; in its extensions.
@@ -308,6 +336,12 @@ impl About {
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID, self.id);
         headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        headers.entry(CONTENT_SECURITY_POLICY).or_insert(NO_PAGE);
+        headers.entry(REFERRER_POLICY).or_insert(NO_REFERRER);
+        headers.entry(CACHE_CONTROL).or_insert(NO_STORE);
+        if shared.options.only_https {
+            headers.insert(STRICT_TRANSPORT_SECURITY, ONLY_HTTPS);
+        }
         cors::apply(self.verdict, headers);
         response
     }

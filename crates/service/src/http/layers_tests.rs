@@ -37,7 +37,25 @@ async fn request_ids_are_taken_or_made() {
     }
     let (one, two) = (client.get("/echo").send().await, client.get("/echo").send().await);
     assert_ne!(one.header("x-request-id"), two.header("x-request-id"));
-    assert_eq!(one.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[tokio::test]
+async fn an_answer_is_no_page_and_not_for_caches() {
+    let asked = |options: HttpOptions| async {
+        let kept = || async { ([(CACHE_CONTROL, "max-age=60")], "kept") };
+        let router = Router::new().route("/", get(|| async { "x" })).route("/kept", get(kept));
+        let client = TestClient::new(finish(router, options));
+        (client.get("/").send().await, client.get("/kept").send().await)
+    };
+    let (answer, kept) = asked(HttpOptions::default()).await;
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(answer.header("content-security-policy"), Some("default-src 'none'; frame-ancestors 'none'"));
+    assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.header("strict-transport-security"), None);
+    assert_eq!(kept.header("cache-control"), Some("max-age=60"));
+    let (answer, _) = asked(HttpOptions { only_https: true, ..HttpOptions::default() }).await;
+    assert_eq!(answer.header("strict-transport-security"), Some("max-age=63072000"));
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ pub use hosts::{AllowedHosts, InvalidHost};
 pub use idempotency::{IdempotencyKey, IdempotencyScope, Running, RunningGuard};
 pub use json::{MaybeJson, StrictJson};
 pub use json_object::JsonObject;
-pub use layers::{HttpOptions, RequestContext, finish};
+pub use layers::{HttpOptions, InvalidHttp, RequestContext, finish};
 pub use path::{PathId, parse_id};
 pub use query::StrictQuery;
 pub use roster::Peer;

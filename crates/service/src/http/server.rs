@@ -9,14 +9,17 @@ use std::time::Duration;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::guard::Guarded;
+use super::layers::InvalidHttp;
 use super::roster::{Roster, Watched};
 use crate::config::CommonArgs;
 use crate::descriptors;
 use crate::lifecycle::Lifecycle;
+use crate::tls::Tls;
 
 /// How a server behaves below HTTP.
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ pub struct ServerOptions {
     pub answer_timeout: Duration,
     /// The largest request head, in bytes.
     pub max_head_bytes: usize,
+    /// With what connections are encrypted; `None`: plain HTTP.
+    pub tls: Option<Tls>,
 }
 
 impl Default for ServerOptions {
@@ -42,14 +47,19 @@ impl Default for ServerOptions {
             header_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(10),
             max_head_bytes: 32 * 1024,
+            tls: None,
         }
     }
 }
 
 impl ServerOptions {
     /// As configured, as far as the operating system's limit of open files allows it.
-    pub fn from_args(args: &CommonArgs) -> Self {
-        Self { max_connections: args.max_connections.min(descriptors::share()), ..Self::default() }
+    ///
+    /// # Errors
+    /// If the TLS certificate cannot be used.
+    pub fn from_args(args: &CommonArgs) -> Result<Self, InvalidHttp> {
+        let max_connections = args.max_connections.min(descriptors::share());
+        Ok(Self { max_connections, tls: Tls::from_args(&args.tls)?, ..Self::default() })
     }
 }
 
@@ -96,6 +106,7 @@ async fn accept(listener: TcpListener, router: Router, options: ServerOptions, l
     let roster = Roster::new(options.max_connections, options.max_held_bytes);
     let slow = metrics::counter!("http_slow_clients_total");
     let drain = lifecycle.drain_token();
+    let tls = options.tls.as_ref().map(Tls::acceptor);
     let mut builder = http1::Builder::new();
     // No `pipeline_flush`: with it, hyper closes on a head that is too large before it has flushed the 431.
     builder
@@ -122,8 +133,21 @@ async fn accept(listener: TcpListener, router: Router, options: ServerOptions, l
         let _ = stream.set_nodelay(true);
         let stream = Guarded::new(stream, options.answer_timeout, slow.clone());
         let (builder, router, drain) = (builder.clone(), router.clone(), drain.clone());
+        let (tls, handshake_timeout) = (tls.clone(), options.header_timeout);
         lifecycle.spawn("http connection", async move {
-            let served = connection(stream, builder, seat.serve(router), drain);
+            let service = seat.serve(router);
+            let served = async {
+                match tls {
+                    None => connection(stream, builder, service, drain).await,
+                    Some(tls) => {
+                        let handshake = tokio::time::timeout(handshake_timeout, tls.accept(stream));
+                        // Without one, or after a failed one, there is nobody to tell.
+                        if let Some(Ok(Ok(stream))) = drain.run_until_cancelled(handshake).await {
+                            connection(stream, builder, service, drain).await;
+                        }
+                    }
+                }
+            };
             tokio::select! {
                 () = served => {}
                 () = seat.closed() => {}
@@ -133,7 +157,7 @@ async fn accept(listener: TcpListener, router: Router, options: ServerOptions, l
 }
 
 async fn connection(
-    stream: Guarded<TcpStream>,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     builder: http1::Builder,
     service: Watched,
     drain: CancellationToken,

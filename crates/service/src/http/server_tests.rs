@@ -3,6 +3,7 @@ use std::time::Instant as StdInstant;
 use axum::extract::WebSocketUpgrade;
 use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::*;
