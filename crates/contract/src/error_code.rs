@@ -103,6 +103,10 @@ codes! {
     StockNotEditable = "STOCK_NOT_EDITABLE", 422, "Stock Not Editable";
     /// The message still cannot be processed; `details` says why.
     StillPoison = "STILL_POISON", 422, "Still Cannot Be Processed";
+    /// The customer has as many orders that hold stock, or wait for it, as may be.
+    TooManyOpenOrders = "TOO_MANY_OPEN_ORDERS", 422, "Too Many Open Orders";
+    /// This caller asks too often.
+    RateLimited = "RATE_LIMITED", 429, "Too Many Requests";
     /// A defect of ours.
     Internal = "INTERNAL", 500, "Internal Error";
     /// Something that the service needs is away, or it is shutting down.
@@ -118,6 +122,7 @@ impl ErrorCode {
             self,
             Self::IdempotencyInProgress
                 | Self::RequestTimeout
+                | Self::RateLimited
                 | Self::Internal
                 | Self::Unavailable
                 | Self::Overloaded

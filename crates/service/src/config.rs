@@ -16,10 +16,12 @@ use crate::tls::TlsArgs;
 
 mod kafka;
 mod mongodb;
+mod rate;
 mod secret;
 
 pub use kafka::{KafkaArgs, SaslMechanism, SecurityProtocol};
 pub use mongodb::MongoArgs;
+pub use rate::RateArgs;
 pub use secret::Secret;
 
 /// Where the orders service listens.
@@ -197,6 +199,10 @@ pub struct CommonArgs {
         value_parser = AllowedHosts::parse
     )]
     pub allowed_hosts: AllowedHosts,
+
+    /// Limits of a caller.
+    #[command(flatten)]
+    pub rate: RateArgs,
 
     /// TLS.
     #[command(flatten)]

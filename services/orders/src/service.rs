@@ -54,6 +54,8 @@ pub struct Settings {
     pub audit_every: Option<Duration>,
     /// Whether answers are not consumed, nor requests repeated: for measuring what accepting alone costs.
     pub pause_consumers: bool,
+    /// Orders of a customer that may hold stock or wait for it; `None`: any number.
+    pub max_open_orders: Option<usize>,
     /// HTTP above the socket.
     pub http: HttpOptions,
     /// HTTP below.
@@ -75,6 +77,7 @@ impl Settings {
             keep_events: common.journal_retention(),
             audit_every: common.audit_every(),
             pause_consumers: false,
+            max_open_orders: common.rate.max_open_orders(),
             http: HttpOptions::from_args(common, addr)?,
             server: ServerOptions::from_args(common)?,
             live: LiveConfig::default().within(descriptors::share()),
@@ -149,14 +152,15 @@ impl Orders {
             Err(error) => return Err(error.into()),
         };
         let store = database.store.clone();
-        let cases = Arc::new(UseCases::new(Parts {
+        let cases = UseCases::new(Parts {
             store: store.clone(),
             clock: clock.clone(),
             keys: database.keys.clone(),
             currency: settings.currency,
             steps: steps.clone(),
             places: database.places.clone(),
-        }));
+        });
+        let cases = Arc::new(cases.with_open_orders(settings.max_open_orders));
         let answers = Answers::new(store.clone(), database.inbox.clone(), clock.clone(), steps);
         let board = Board::new(SERVICE, settings.audit_every, audit::PARTS, clock.clone());
         let gateway = LiveGateway::new(bus.clone(), clock, &lifecycle, settings.live.clone());

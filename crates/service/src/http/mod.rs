@@ -1,6 +1,7 @@
 //! HTTP as every service speaks it: one envelope, strict input, one outer layer, one server.
 
 mod body;
+mod client_addr;
 pub mod cors;
 pub mod cursor;
 mod duplicates;
@@ -20,10 +21,12 @@ mod objects_only;
 pub mod openapi;
 pub mod path;
 pub mod query;
+mod rate;
 mod roster;
 pub mod server;
 pub mod subject;
 
+pub use client_addr::TrustedProxies;
 pub use cors::{Cors, DEFAULT_CORS_ORIGINS, InvalidOrigin};
 pub use envelope::{
     ErrorBody, SuccessBody, created, json_response, ok, ok_raw, ok_raw_meta, ok_with_meta, raw_list,
@@ -39,6 +42,7 @@ pub use json_object::JsonObject;
 pub use layers::{HttpOptions, InvalidHttp, RequestContext, finish};
 pub use path::{PathId, parse_id};
 pub use query::StrictQuery;
+pub use rate::RateLimits;
 pub use roster::Peer;
 pub use server::{HttpServer, ServerOptions};
 pub use subject::{Caller, Role};

@@ -7,6 +7,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -66,6 +67,7 @@ pub struct Peer {
 #[derive(Debug)]
 struct State {
     roster: Roster,
+    addr: IpAddr,
     /// When it went into its client's hands, in microseconds from `began`; [`OURS`] otherwise.
     since: AtomicU64,
     /// Bytes of bodies and answers that are in memory because of it.
@@ -113,8 +115,8 @@ impl Roster {
         Self { inner: Arc::new(inner) }
     }
 
-    /// A place for one more connection. Without room, makes some, and waits where every connection is in our hands.
-    pub(super) async fn seat(&self) -> Option<Seat> {
+    /// A place for one more connection, from `addr`. Without room, makes some, and waits where every connection is in our hands.
+    pub(super) async fn seat(&self, addr: IpAddr) -> Option<Seat> {
         let permit = match Arc::clone(&self.inner.room).try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => self.make_room().await?,
@@ -122,6 +124,7 @@ impl Roster {
         let id = self.inner.next.fetch_add(1, Ordering::Relaxed);
         let state = State {
             roster: self.clone(),
+            addr,
             since: AtomicU64::new(self.now()),
             held: AtomicUsize::new(0),
             closed: CancellationToken::new(),
@@ -239,6 +242,11 @@ fn micros(time: Duration) -> u64 {
 }
 
 impl Peer {
+    /// The other end of the connection: a client, or a proxy before it.
+    pub fn addr(&self) -> IpAddr {
+        self.inner.addr
+    }
+
     /// From now on the request waits for something to happen and not for work to be done, so its connection may be
     /// closed if there is no room for others.
     pub fn waits_for_news(&self) {
@@ -476,6 +484,8 @@ mod tests {
 
     use super::*;
 
+    const ADDR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
     fn closed(seat: &Seat) -> bool {
         seat.closed().now_or_never().is_some()
     }
@@ -483,14 +493,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_is_waited_for_longest_goes_and_who_is_worked_for_stays() {
         let roster = Roster::new(3, usize::MAX);
-        let [worked_for, first, second] = [roster.seat().await, roster.seat().await, roster.seat().await];
+        let [worked_for, first, second] =
+            [roster.seat(ADDR).await, roster.seat(ADDR).await, roster.seat(ADDR).await];
         let (worked_for, first, second) = (worked_for.unwrap(), first.unwrap(), second.unwrap());
         worked_for.peer.take();
         tokio::time::advance(Duration::from_millis(5)).await;
         // Used again, so it is not the one that waits for longest.
         let since = first.peer.take();
         first.peer.give_back(since);
-        let mut newcomer = pin!(roster.seat());
+        let mut newcomer = pin!(roster.seat(ADDR));
         assert!(newcomer.as_mut().now_or_never().is_none());
         assert!(!closed(&second), "not in its first second");
         tokio::time::advance(SLOW_AFTER - Duration::from_millis(1)).await;
@@ -503,9 +514,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn without_anybody_to_close_the_next_that_is_answered_goes() {
         let roster = Roster::new(1, usize::MAX);
-        let only = roster.seat().await.unwrap();
+        let only = roster.seat(ADDR).await.unwrap();
         only.peer.take();
-        let mut newcomer = pin!(roster.seat());
+        let mut newcomer = pin!(roster.seat(ADDR));
         assert!(newcomer.as_mut().now_or_never().is_none());
         assert!(!closed(&only));
         only.peer.give_back(roster.now());
@@ -521,10 +532,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn dripping_bytes_buys_no_time() {
         let roster = Roster::new(2, usize::MAX);
-        let dripping = roster.seat().await.unwrap();
+        let dripping = roster.seat(ADDR).await.unwrap();
         let since = dripping.peer.take();
         tokio::time::advance(Duration::from_millis(5)).await;
-        let idle = roster.seat().await.unwrap();
+        let idle = roster.seat(ADDR).await.unwrap();
         tokio::time::advance(Duration::from_millis(5)).await;
         // As a body does that comes byte by byte.
         dripping.peer.take();
@@ -537,7 +548,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn slow_clients_give_back_memory_and_quick_ones_keep_it() {
         let roster = Roster::new(8, 10);
-        let seat = async || roster.seat().await.unwrap();
+        let seat = async || roster.seat(ADDR).await.unwrap();
         let (slow, idle, works) = (seat().await, seat().await, seat().await);
         let unsent = Unsent::of(Bytes::from_static(b"12345678"), &slow.peer);
         works.peer.take();
@@ -557,7 +568,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_waits_for_memory_and_who_is_slow_makes_it() {
         let roster = Roster::new(8, 10);
-        let (slow, quick) = (roster.seat().await.unwrap(), roster.seat().await.unwrap());
+        let (slow, quick) = (roster.seat(ADDR).await.unwrap(), roster.seat(ADDR).await.unwrap());
         quick.peer.take();
         slow.peer.hold(10);
         let mut waits = pin!(roster.memory());
@@ -574,7 +585,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn beyond_twice_as_much_nobody_has_a_second() {
         let roster = Roster::new(8, 10);
-        let (first, second) = (roster.seat().await.unwrap(), roster.seat().await.unwrap());
+        let (first, second) = (roster.seat(ADDR).await.unwrap(), roster.seat(ADDR).await.unwrap());
         first.peer.hold(11);
         tokio::time::advance(Duration::from_millis(5)).await;
         assert!(!closed(&first), "more than there is, and within its second");

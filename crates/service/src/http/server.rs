@@ -114,8 +114,8 @@ async fn accept(listener: TcpListener, router: Router, options: ServerOptions, l
         .header_read_timeout(options.header_timeout)
         .max_buf_size(options.max_head_bytes.max(8192));
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, addr) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // The peer is gone, or descriptors have run out; the latter passes when connections close.
                 if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
@@ -128,7 +128,7 @@ async fn accept(listener: TcpListener, router: Router, options: ServerOptions, l
             }
         };
         // Not before it has come: nobody is closed for somebody who may never come.
-        let Some(seat) = roster.seat().await else { return };
+        let Some(seat) = roster.seat(addr.ip()).await else { return };
         // Without it, a small answer on a kept connection may wait for the peer's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
         let stream = Guarded::new(stream, options.answer_timeout, slow.clone());

@@ -131,7 +131,7 @@ pub(super) fn route() -> Route {
         (status = 409, description = "IDEMPOTENCY_IN_PROGRESS", body = ErrorBody),
         (status = 413, description = "PAYLOAD_TOO_LARGE", body = ErrorBody),
         (status = 415, description = "UNSUPPORTED_MEDIA_TYPE", body = ErrorBody),
-        (status = 422, description = "TOTAL_MISMATCH (`details.expected`), IDEMPOTENCY_KEY_REUSED", body = ErrorBody,
+        (status = 422, description = "TOTAL_MISMATCH (`details.expected`), IDEMPOTENCY_KEY_REUSED, TOO_MANY_OPEN_ORDERS (`details.open`, `details.limit`)", body = ErrorBody,
             example = json!({"success": false, "error": "Total Mismatch", "code": "TOTAL_MISMATCH",
                 "message": "totalAmount must be the sum of the lines, 59.98 USD", "statusCode": 422,
                 "requestId": "5f2c1a-00001d0e", "details": {"expected": 59.98, "currency": "USD"}})),

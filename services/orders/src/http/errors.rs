@@ -7,7 +7,7 @@ use holdfast_storage::StoreError;
 use serde_json::json;
 
 use crate::domain::{PlaceRefusal, Refusal};
-use crate::usecase::{ChangeError, ChangeRefusal, PlaceError};
+use crate::usecase::{ChangeError, ChangeRefusal, PlaceError, TooManyOpen};
 
 pub(super) fn no_such_order() -> ApiError {
     ApiError::new(ErrorCode::OrderNotFound, "There is no such order")
@@ -37,6 +37,11 @@ pub(super) fn place(error: PlaceError) -> ApiError {
             .details(json!({ "expected": expected.to_decimal(), "currency": expected.currency() })),
         },
         PlaceError::KeyReused(_) => key_reused(),
+        PlaceError::TooManyOpen(TooManyOpen { open, limit }) => ApiError::new(
+            ErrorCode::TooManyOpenOrders,
+            format!("{open} of your orders are not shipped yet, and {limit} may be; cancel one or wait"),
+        )
+        .details(json!({ "open": open, "limit": limit })),
         PlaceError::Store(error) => store(error),
     }
 }

@@ -2,6 +2,7 @@
 
 mod change;
 mod once;
+mod open_orders;
 mod place;
 
 use std::sync::Arc;
@@ -16,8 +17,10 @@ use metrics::Counter;
 
 pub use change::{ChangeError, ChangeRefusal, ChangeRequest, Outcome, Render};
 pub use once::{KeyReused, Once};
+pub use open_orders::TooManyOpen;
 pub use place::PlaceError;
 
+use self::open_orders::OpenOrders;
 use crate::domain::Order;
 use crate::store::{IdempotencyRecord, ListQuery, OrderStore, Page, Place, StepCause, Timeline};
 
@@ -46,6 +49,7 @@ pub struct UseCases {
     steps: Steps,
     places: Option<Arc<dyn Places>>,
     running: Running,
+    open_orders: OpenOrders,
     counted: Counted,
 }
 
@@ -105,7 +109,14 @@ impl UseCases {
             replayed: metrics::counter!("orders_idempotent_replays_total"),
             conflicts: metrics::counter!("orders_version_conflicts_total"),
         };
-        Self { store, clock, keys, currency, steps, places, running: Running::new(), counted }
+        let (running, open_orders) = (Running::new(), OpenOrders::limited(None));
+        Self { store, clock, keys, currency, steps, places, running, open_orders, counted }
+    }
+
+    /// With a limit for the orders of a customer that hold stock or wait for it. Staff and other programs have none.
+    #[must_use]
+    pub fn with_open_orders(self, limit: Option<usize>) -> Self {
+        Self { open_orders: OpenOrders::limited(limit), ..self }
     }
 
     /// The currency of new orders.

@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 use holdfast_contract::OrderId;
+use holdfast_service::http::Role;
 use holdfast_storage::StoreError;
 use thiserror::Error;
 
 use super::once::KeyReused;
+use super::open_orders::TooManyOpen;
 use super::{Answer, Asked, UseCases};
 use crate::domain::{self, Draft, Order, PlaceRefusal};
 use crate::store::{Change, Commit, CommitError};
@@ -19,6 +21,9 @@ pub enum PlaceError {
     /// The `Idempotency-Key` was used for another body.
     #[error(transparent)]
     KeyReused(#[from] KeyReused),
+    /// The customer has too many that are open.
+    #[error(transparent)]
+    TooManyOpen(#[from] TooManyOpen),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -27,7 +32,8 @@ pub enum PlaceError {
 impl UseCases {
     /// Takes an order, durably; `render` writes the answer around the order's JSON.
     ///
-    /// No look-up comes before the commit: whether the `Idempotency-Key` is taken, the commit itself finds out.
+    /// No look-up comes before the commit: whether the `Idempotency-Key` is taken, the commit itself finds out. Only of a
+    /// customer the open orders are counted first, if they are limited.
     ///
     /// # Errors
     /// See [`PlaceError`]. Nothing was stored, except that it may have been after [`StoreError::Unavailable`].
@@ -38,6 +44,14 @@ impl UseCases {
         status: u16,
         render: impl FnOnce(&[u8]) -> Vec<u8>,
     ) -> Result<Answer, PlaceError> {
+        let _placing = if asked.caller.role() == Role::Customer {
+            match self.open_orders.admit(&*self.store, &draft.user_id).await? {
+                Ok(placing) => placing,
+                Err(too_many) => return self.answered_before(asked).await?.ok_or(too_many.into()),
+            }
+        } else {
+            None
+        };
         let at = self.clock.now();
         let placed = domain::place(draft, OrderId::new(self.keys.next()), at)?;
         let change = Change::insert(placed, asked.cause(), asked.traceparent.clone());
@@ -52,20 +66,20 @@ impl UseCases {
                 Ok(Answer { status, body, replayed: false })
             }
             Err(CommitError::IdempotencyTaken) => {
-                let first = match &asked.once {
-                    Some(once) => self.replay(once).await?,
-                    None => None,
-                };
-                match first {
-                    Some(answer) => Ok(answer?),
-                    // Its answer was just forgotten, a day after: rare enough to have the client ask again.
-                    None => Err(StoreError::Unavailable("the key's answer is gone".to_owned()).into()),
-                }
+                // Its answer was just forgotten, a day after: rare enough to have the client ask again.
+                let gone = || StoreError::Unavailable("the key's answer is gone".to_owned()).into();
+                self.answered_before(asked).await?.ok_or_else(gone)
             }
             Err(CommitError::Store(error)) => Err(error.into()),
             // Another instance made the same key in the same millisecond. Nothing was stored; a retry gets another key.
             Err(error) => Err(StoreError::Unavailable(error.to_string()).into()),
         }
+    }
+
+    /// The answer that the request's key was given before.
+    async fn answered_before(&self, asked: &Asked) -> Result<Option<Answer>, PlaceError> {
+        let Some(once) = &asked.once else { return Ok(None) };
+        Ok(self.replay(once).await?.transpose()?)
     }
 }
 

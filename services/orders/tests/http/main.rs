@@ -9,6 +9,7 @@ mod bad_input;
 mod changes;
 mod idempotency;
 mod lists;
+mod open_orders;
 mod operator;
 mod overlap;
 mod recovery;

@@ -43,6 +43,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with_open_orders(None).await
+    }
+
+    pub(crate) async fn with_open_orders(limit: Option<usize>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteOrders::open(&SqliteOptions::new(folder.path().join("orders.db"))).await.unwrap();
         let options = Options::new(folder.path().join("products.db"), NONE, Topic::FROM_PRODUCTS);
@@ -50,14 +54,15 @@ impl World {
         let clock = ManualClock::default();
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let steps = Steps::new(shared.clone());
-        let cases = Arc::new(UseCases::new(Parts {
+        let cases = UseCases::new(Parts {
             store: store.clone(),
             clock: shared.clone(),
             keys: Arc::new(TimeOrderedKeys::new(shared.clone(), 7)),
             currency: Currency::USD,
             steps: steps.clone(),
             places: None,
-        }));
+        });
+        let cases = Arc::new(cases.with_open_orders(limit));
         let inbox: Arc<dyn Inbox> = store.database().clone();
         let answers = Answers::new(store.clone(), inbox.clone(), shared, steps);
         let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::new(vec![store.database().clone(), products.clone()]));
