@@ -22,11 +22,13 @@ use holdfast_contract::ErrorCode;
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
+use super::auth;
 use super::cors::{self, Cors, Verdict};
 use super::error::ApiError;
 use super::hosts::AllowedHosts;
 use super::metrics::{RequestMetrics, method_label};
 use super::roster::Peer;
+use crate::auth::Access;
 use crate::config::CommonArgs;
 use crate::lifecycle::panic_text;
 
@@ -50,6 +52,8 @@ pub struct HttpOptions {
     /// Paths that start so are live connections: no time limit (long polling), and closed to foreign pages also where
     /// they only read.
     pub untimed_prefix: &'static str,
+    /// Who may call what. A service sets it itself, by its own table.
+    pub access: Access,
 }
 
 impl Default for HttpOptions {
@@ -61,6 +65,7 @@ impl Default for HttpOptions {
             cors: Cors::default(),
             hosts: AllowedHosts::default(),
             untimed_prefix: "/socket.io",
+            access: Access::Open,
         }
     }
 }
@@ -81,6 +86,7 @@ impl HttpOptions {
 #[derive(Clone, Debug)]
 pub struct RequestContext {
     id: HeaderValue,
+    open: bool,
     pub(super) max_body_bytes: usize,
     pub(super) body_timeout: Duration,
 }
@@ -88,6 +94,11 @@ pub struct RequestContext {
 impl RequestContext {
     pub(super) const MAX_BODY_BYTES: usize = 262_144;
     pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
+    /// Whether nobody is asked for a token.
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
 
     /// The request's id: the client's `x-request-id` if it sent a good one.
     pub fn id(&self) -> &str {
@@ -100,7 +111,9 @@ impl RequestContext {
 /// it. Call it last and once; what is merged later has no layer.
 pub fn finish(router: Router, options: HttpOptions) -> Router {
     let outer = Outer { shared: Arc::new(Shared::new(options)) };
-    router.method_not_allowed_fallback(method_not_allowed).fallback(route_not_found).layer(outer)
+    let access = outer.shared.options.access.clone();
+    let router = router.method_not_allowed_fallback(method_not_allowed).fallback(route_not_found);
+    auth::guard(router, &access).layer(outer)
 }
 
 async fn route_not_found(request: Request) -> ApiError {
@@ -217,6 +230,7 @@ where
         }
         request.extensions_mut().insert(RequestContext {
             id: about.id.clone(),
+            open: shared.options.access.is_open(),
             max_body_bytes: shared.options.max_body_bytes,
             body_timeout: shared.options.body_timeout,
         });
