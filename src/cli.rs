@@ -14,6 +14,7 @@ use crate::commands::groups::GroupsArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::seed::SeedArgs;
 use crate::commands::sim::SimArgs;
+use crate::commands::token::TokenCommandArgs;
 use crate::commands::topics::TopicsArgs;
 
 const BENCH_EXAMPLES: &str = "\
@@ -87,11 +88,22 @@ which everything happens: the same seed always does the same, and has the same t
 Ends with 0 if nothing broke, with 1 and the shortest history that was found if something did,
 with 130 after Ctrl-C. docs/testing.md says what is checked.";
 
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  export ACCESS_TOKEN_SECRET=$(openssl rand -base64 48)
+  holdfast                                                 asks everybody for a token
+  holdfast token --sub ada --role customer                 good for an hour
+  export HOLDFAST_TOKEN=$(holdfast token --sub me --role operator --ttl 8h)
+  holdfast dlq                                             shows that token
+  curl -H \"Authorization: Bearer $HOLDFAST_TOKEN\" http://127.0.0.1:3004/api/v1/orders
+
+SECURITY.md says what each role may do.";
+
 const EXAMPLES: &str = "\
 Examples:
   holdfast                                 everything, on http://127.0.0.1:3004 (orders) and :3001 (products)
   holdfast --data-dir /var/lib/holdfast    the same, with its databases there
-  ORDERS_ADDR=0.0.0.0:3004 holdfast        every option is also a variable; a file .env is read
+  ORDERS_ADDR=127.0.0.1:4004 holdfast      every option is also a variable; a file .env is read
   holdfast orders --kafka-brokers localhost:9092
                                            one service, next to a Kafka broker
   holdfast dlq                             what could not be processed, and why
@@ -146,6 +158,9 @@ pub enum Command {
     /// How far the consumer groups of running services are: position, log end and lag of each partition.
     #[command(after_help = GROUPS_EXAMPLES)]
     Groups(Box<GroupsArgs>),
+    /// Make a token for trying out, signed with ACCESS_TOKEN_SECRET.
+    #[command(after_help = TOKEN_EXAMPLES)]
+    Token(Box<TokenCommandArgs>),
     /// Write openapi.json and asyncapi.json.
     #[command(hide = true)]
     ApiDocs(ApiDocsArgs),
@@ -175,6 +190,7 @@ impl Cli {
             Some(Command::Dlq(args)) => &args.runtime,
             Some(Command::Topics(args)) => &args.runtime,
             Some(Command::Groups(args)) => &args.runtime,
+            Some(Command::Token(args)) => &args.runtime,
             Some(Command::ApiDocs(args)) => &args.runtime,
             Some(Command::Sim(args)) => &args.runtime,
             Some(Command::Bench(args)) => &args.runtime,

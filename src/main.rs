@@ -51,6 +51,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Dlq(args)) => Box::pin(commands::dlq::run(*args, &mut std::io::stdout())).await,
         Some(Command::Topics(args)) => Box::pin(commands::topics::run(*args, &mut std::io::stdout())).await,
         Some(Command::Groups(args)) => Box::pin(commands::groups::run(*args, &mut std::io::stdout())).await,
+        Some(Command::Token(args)) => {
+            commands::token::run(&args, &mut std::io::stdout())?;
+            Ok(ExitCode::SUCCESS)
+        }
         Some(Command::ApiDocs(args)) => {
             commands::api_docs::run(&args)?;
             Ok(ExitCode::SUCCESS)

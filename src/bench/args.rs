@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::cli::RuntimeArgs;
-use crate::client::{Endpoint, endpoint};
+use crate::client::{Endpoint, TokenArgs, endpoint};
 
 /// Arguments of `holdfast bench`.
 #[derive(Args, Clone, Debug)]
@@ -18,6 +18,10 @@ pub struct BenchArgs {
     /// Products service of that system.
     #[arg(long, value_name = "URL", value_parser = endpoint, requires = "orders_url", help_heading = "What to measure")]
     pub products_url: Option<Endpoint>,
+
+    /// Who orders, in a running system: staff, as orders are for many users.
+    #[command(flatten)]
+    pub token: TokenArgs,
 
     /// Measure in turns also a bare axum server, which parses the same body and answers, and accepting alone (the
     /// consumers paused); print what share of the bare server the system reaches.

@@ -97,7 +97,9 @@ pub(crate) async fn measure(
 async fn start(args: &BenchArgs, launcher: &Launcher, subject: Subject) -> anyhow::Result<System> {
     match (subject, &args.orders_url, &args.products_url) {
         (Subject::Ceiling, ..) => launcher.ceiling().await,
-        (_, Some(orders), Some(products)) => Ok(System::running(orders.clone(), products.clone())),
+        (_, Some(orders), Some(products)) => {
+            Ok(System::running(orders.with(&args.token), products.with(&args.token)))
+        }
         (Subject::Accept, ..) => launcher.system(&["--pause-consumers"]).await,
         (Subject::Unaudited { .. }, ..) => launcher.system(&["--audit-every-seconds", "0"]).await,
         (Subject::Full { .. }, ..) => launcher.system(&[]).await,

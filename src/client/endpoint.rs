@@ -5,11 +5,15 @@ use std::fmt;
 use hyper::Uri;
 use hyper::header::HeaderValue;
 
+use super::TokenArgs;
+
 /// Where a service answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     pub(crate) address: String,
     pub(crate) host: HeaderValue,
+    /// Sent with every request, if there is one.
+    pub(crate) authorization: Option<HeaderValue>,
 }
 
 impl fmt::Display for Endpoint {
@@ -25,7 +29,12 @@ impl Endpoint {
     /// If it cannot stand in a `Host` header.
     pub(crate) fn new(address: &str) -> Result<Self, String> {
         let host = HeaderValue::from_str(address).map_err(|_| format!("{address:?} is not host:port"))?;
-        Ok(Self { address: address.to_owned(), host })
+        Ok(Self { address: address.to_owned(), host, authorization: None })
+    }
+
+    /// The same, asked with a token.
+    pub(crate) fn with(&self, token: &TokenArgs) -> Self {
+        Self { authorization: token.authorization(), ..self.clone() }
     }
 }
 

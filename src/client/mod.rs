@@ -2,6 +2,7 @@
 
 mod endpoint;
 pub(crate) mod order;
+mod token;
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -11,7 +12,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
@@ -19,6 +20,7 @@ use tokio::net::TcpStream;
 
 pub use endpoint::Endpoint;
 pub(crate) use endpoint::endpoint;
+pub use token::TokenArgs;
 
 /// Why a request got no answer.
 #[derive(Debug, Error)]
@@ -92,7 +94,7 @@ impl Client {
         self.send(request).await
     }
 
-    /// As [`Client::exchange`], with headers of one's own; `Host` is added. The connection of a call that is dropped before
+    /// As [`Client::exchange`], with headers of one's own; `Host` and the token are added. The connection of a call that is dropped before
     /// its answer is closed.
     pub(crate) async fn send(&mut self, mut request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
         let mut link = match self.link.take() {
@@ -100,6 +102,9 @@ impl Client {
             _ => Link::open(&self.endpoint).await?,
         };
         request.headers_mut().insert(HOST, self.endpoint.host.clone());
+        if let Some(authorization) = &self.endpoint.authorization {
+            request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+        }
         let answer = link.exchange(request).await?;
         self.link = Some(link);
         Ok(answer)

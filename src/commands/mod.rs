@@ -8,4 +8,5 @@ pub mod operator;
 pub mod run;
 pub mod seed;
 pub mod sim;
+pub mod token;
 pub mod topics;

@@ -79,8 +79,9 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
             Some(Broker::new(&common.kafka, brokers)?)
         }
     };
-    let process =
-        Process::begin(common, &[args.orders.orders_addr, args.products.products_addr], &args.probe)?;
+    let services = [args.orders.orders_addr, args.products.products_addr];
+    let addrs = [&services, args.web.wanted(&WEB_ADDRS)].concat();
+    let process = Process::begin(common, &addrs, &args.probe)?;
     let orders_db = orders::Database::open(common, backends, Arc::clone(&process.clock)).await;
     let orders_db = Arc::new(orders_db.map_err(not_opened)?);
     let products_db = Arc::new(products::Database::open(common, backends).await.map_err(not_opened)?);
@@ -202,6 +203,7 @@ async fn start(
         products: Upstream::Here(products.router),
         currency: common.currency,
         bus: if embedded { "embedded" } else { "kafka" },
+        auth: process.auth.clone(),
         demo,
     };
     let default = if embedded { &WEB_ADDRS[..] } else { &WEB_ADDRS[..1] };

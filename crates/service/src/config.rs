@@ -14,11 +14,13 @@ use thiserror::Error;
 use crate::http::AllowedHosts;
 use crate::tls::TlsArgs;
 
+mod auth;
 mod kafka;
 mod mongodb;
 mod rate;
 mod secret;
 
+pub use auth::AuthArgs;
 pub use kafka::{KafkaArgs, SaslMechanism, SecurityProtocol};
 pub use mongodb::MongoArgs;
 pub use rate::RateArgs;
@@ -108,6 +110,10 @@ pub struct CommonArgs {
     /// The database server.
     #[command(flatten)]
     pub mongodb: MongoArgs,
+
+    /// Who may call.
+    #[command(flatten)]
+    pub auth: AuthArgs,
 
     /// Hours that outgoing events are kept at least; never less than a consumer still needs.
     #[arg(
@@ -321,8 +327,8 @@ pub fn listen_addr(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:3004".to_owned())
 }
 
-/// Whether others than this machine can reach `addr`. Without authentication every caller is an admin, so a service
-/// that listens there has to warn.
+/// Whether others than this machine can reach `addr`. Without authentication every caller is an admin, so a service does
+/// not listen there unless told to.
 pub fn is_exposed(addr: SocketAddr) -> bool {
     !addr.ip().is_loopback()
 }

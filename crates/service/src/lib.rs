@@ -3,6 +3,7 @@
 //! Clock, keys and spawning are values that are passed in; the globals behind them are touched here and nowhere else.
 
 pub mod audit;
+pub mod auth;
 pub mod backend;
 pub mod broker;
 pub mod clock;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use thiserror::Error;
 use tokio::io::AsyncReadExt as _;
 
+use crate::auth::{AuthError, Authenticator, refuse_open};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{CommonArgs, ProbeArgs, is_exposed};
 use crate::descriptors;
@@ -26,6 +27,8 @@ pub struct Process {
     pub metrics: Metrics,
     /// The story of every order, for people.
     pub steps: Steps,
+    /// Who checks tokens; `None`: nobody is asked for one, and every caller is an admin.
+    pub auth: Option<Arc<Authenticator>>,
 }
 
 /// Why a process did not begin.
@@ -34,25 +37,33 @@ pub enum BeginError {
     /// The log filter makes no sense.
     #[error(transparent)]
     Log(#[from] InvalidFilter),
+    /// It would be open, or its keys are not good.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     /// Signals cannot be handled.
     #[error("cannot handle signals")]
     Signals(#[from] io::Error),
 }
 
 impl Process {
-    /// Begins: installs logs and metrics, and shuts down at SIGTERM or Ctrl-C. `addrs` are where it will listen.
+    /// Begins: installs logs and metrics, and shuts down at SIGTERM or Ctrl-C. `addrs` are all
+    /// that it will listen on.
     ///
     /// # Errors
     /// See [`BeginError`].
     pub fn begin(common: &CommonArgs, addrs: &[SocketAddr], probe: &ProbeArgs) -> Result<Self, BeginError> {
         init_logging(&common.log, common.log_format)?;
         descriptors::raise();
-        for addr in addrs.iter().filter(|addr| is_exposed(**addr)) {
-            tracing::warn!("{addr} can be reached from other machines, and every caller is an admin");
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let auth = Authenticator::from_args(&common.auth, Arc::clone(&clock))?;
+        refuse_open(auth.as_ref(), &common.auth, addrs.iter().copied())?;
+        if auth.is_none() {
+            for addr in addrs.iter().filter(|addr| is_exposed(**addr)) {
+                tracing::warn!("{addr} can be reached from other machines, and every caller is an admin");
+            }
         }
         // Before the services: counters made before the recorder count nothing.
         let metrics = Metrics::install();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let lifecycle = Lifecycle::new(common.shutdown_grace());
         lifecycle.shutdown_on_signals()?;
         metrics.spawn_upkeep(&lifecycle);
@@ -65,7 +76,10 @@ impl Process {
                 asked.shutdown();
             });
         }
-        Ok(Self { clock, lifecycle, metrics, steps })
+        if let Some(auth) = &auth {
+            auth.spawn(&lifecycle);
+        }
+        Ok(Self { clock, lifecycle, metrics, steps, auth })
     }
 
     /// Waits until it was asked to end and everything has finished, then lets `close` close what the tasks used.

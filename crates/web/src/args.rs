@@ -19,6 +19,13 @@ pub struct WebArgs {
     pub web_addrs: Option<WebAddrs>,
 }
 
+impl WebArgs {
+    /// Where it is to be served; `default` if nothing is configured.
+    pub fn wanted<'a>(&'a self, default: &'a [SocketAddr]) -> &'a [SocketAddr] {
+        self.web_addrs.as_ref().map_or(default, |list| &list.0)
+    }
+}
+
 /// Where the other service is, for a web app that is served by one.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Web app")]

@@ -12,6 +12,7 @@ use axum::http::header::CACHE_CONTROL;
 use axum::routing::{any, get};
 use holdfast_contract::{Currency, ErrorCode};
 use holdfast_service::Lifecycle;
+use holdfast_service::auth::{ADMINS, Access, Authenticator, Rule};
 use holdfast_service::config::{CommonArgs, is_exposed};
 use holdfast_service::http::{
     ApiError, ApiResult, HttpOptions, HttpServer, InvalidHttp, RequestContext, ServerOptions, finish, ok,
@@ -28,6 +29,20 @@ const PRODUCTS: &str = "/services/products";
 /// Long polling of live clients takes as long as it takes.
 const LIVE: &str = "/services/orders/socket.io";
 
+/// Who may call what. The app itself is for everybody, and holds nothing; the services it hands requests on to ask for
+/// the token themselves.
+const ACCESS: &[Rule] = &[
+    Rule::public("GET", "/"),
+    Rule::public("GET", "/{*path}"),
+    Rule::public("GET", "/config"),
+    Rule::public("*", "/services/{*rest}"),
+    Rule::public("*", "/demo/{*rest}"),
+    Rule::new("POST", "/demo/poison", ADMINS),
+    Rule::new("POST", "/demo/duplicates", ADMINS),
+    Rule::new("GET", "/demo/consumer", ADMINS),
+    Rule::new("PUT", "/demo/consumer", ADMINS),
+];
+
 /// What is served.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -39,6 +54,8 @@ pub struct Settings {
     pub currency: Currency,
     /// What carries messages, in a word: `embedded` or `kafka`.
     pub bus: &'static str,
+    /// Who checks tokens; `None`: nobody is asked for one.
+    pub auth: Option<Arc<Authenticator>>,
     /// What the demo can do to the running system (paths below `/demo`). `None`: the app offers no demo.
     pub demo: Option<Router>,
 }
@@ -66,19 +83,18 @@ pub async fn start(
     settings: Settings,
     lifecycle: &Lifecycle,
 ) -> Result<Vec<SocketAddr>, StartError> {
-    let (wanted, optional) = match &args.web_addrs {
-        Some(list) => (list.0.as_slice(), false),
-        None => (default, true),
-    };
+    let (wanted, optional) = (args.wanted(default), args.web_addrs.is_none());
     let shared = Arc::new(Shared { settings, lifecycle: lifecycle.clone() });
     let mut served = Vec::new();
     for &addr in wanted {
         match HttpServer::bind(addr, ServerOptions::from_args(common)?).await {
             Ok(server) => {
-                if is_exposed(addr) {
+                if is_exposed(addr) && shared.settings.auth.is_none() {
                     tracing::warn!("{addr} can be reached from other machines, and every caller is an admin");
                 }
-                let options = HttpOptions { untimed_prefix: LIVE, ..HttpOptions::from_args(common, addr)? };
+                let access = Access::new(shared.settings.auth.as_ref(), &[ACCESS]);
+                let options =
+                    HttpOptions { untimed_prefix: LIVE, access, ..HttpOptions::from_args(common, addr)? };
                 served.push(server.local_addr());
                 server.serve(finish(router(&shared), options), lifecycle);
             }
@@ -117,13 +133,20 @@ struct Config {
     currency: Currency,
     bus: &'static str,
     demo: bool,
+    /// Whether the services ask for a token.
+    authentication: bool,
 }
 
 /// What the app has to know before it starts.
 async fn config(State(shared): State<Arc<Shared>>) -> ApiResult {
-    let Settings { currency, bus, demo, .. } = &shared.settings;
-    let config =
-        Config { version: env!("CARGO_PKG_VERSION"), currency: *currency, bus, demo: demo.is_some() };
+    let Settings { currency, bus, demo, auth, .. } = &shared.settings;
+    let config = Config {
+        version: env!("CARGO_PKG_VERSION"),
+        currency: *currency,
+        bus,
+        demo: demo.is_some(),
+        authentication: auth.is_some(),
+    };
     let mut response = ok("Configuration", &config)?;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
@@ -176,6 +199,7 @@ mod tests {
             products,
             currency: Currency::USD,
             bus: "embedded",
+            auth: None,
             demo: None,
         }
     }

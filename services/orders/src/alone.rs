@@ -113,7 +113,9 @@ pub async fn run(args: AloneArgs) -> Result<ExitCode, AloneError> {
     let broker = Broker::new(&common.kafka, brokers)?;
     let settings = Settings::from_args(args.orders.orders_addr, common)?;
     let settings = Settings { pause_consumers: args.probe.pause_consumers, ..settings };
-    let process = Process::begin(common, &[args.orders.orders_addr], &args.probe)?;
+    let web = args.web.wanted(&WEB_ADDRS);
+    let addrs = [&[args.orders.orders_addr], web].concat();
+    let process = Process::begin(common, &addrs, &args.probe)?;
     let database = Arc::new(Database::open(common, backends, process.clock.clone()).await?);
     broker.keep_topics(&process.lifecycle);
     let deps = Deps {
@@ -136,13 +138,14 @@ pub async fn run(args: AloneArgs) -> Result<ExitCode, AloneError> {
 const WEB_ADDRS: [SocketAddr; 1] = [SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3006)];
 
 async fn start(args: &AloneArgs, deps: Deps) -> Result<(), AloneError> {
-    let lifecycle = deps.process.lifecycle.clone();
+    let (lifecycle, auth) = (deps.process.lifecycle.clone(), deps.process.auth.clone());
     let orders = Orders::start(deps).await?;
     let settings = holdfast_web::Settings {
         orders: Upstream::Here(orders.router().clone()),
         products: Upstream::There(args.peer.products_url.clone()),
         currency: args.common.currency,
         bus: "kafka",
+        auth,
         demo: None,
     };
     let web = holdfast_web::start(&args.web, &WEB_ADDRS, &args.common, settings, &lifecycle).await?;

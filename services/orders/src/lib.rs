@@ -4,6 +4,7 @@
 //! [`http`] and [`live`] how clients reach it, [`consumer`] what Products' answers do;
 //! [`audit`] what is proved all the time; [`service`] puts it together over a [`database`], [`alone`] runs it in a process of its own.
 
+pub mod access;
 pub mod alone;
 pub mod audit;
 pub mod consumer;

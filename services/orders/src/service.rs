@@ -12,6 +12,7 @@ use holdfast_bus::{Bus, BusError, ORDERS_GROUP, worker};
 use holdfast_contract::{Currency, Key, OrderId, Topic};
 use holdfast_service::Process;
 use holdfast_service::audit::Board;
+use holdfast_service::auth::Access;
 use holdfast_service::backend::{WritesReady, until_it_works};
 use holdfast_service::broker::{Broker, BusReady, Sender};
 use holdfast_service::config::CommonArgs;
@@ -25,6 +26,7 @@ use holdfast_service::telemetry::chain;
 use holdfast_storage::{Group, Inbox, StoreError};
 use thiserror::Error;
 
+use crate::access::ACCESS;
 use crate::audit::{self, OrdersPatrol};
 use crate::consumer::{Answers, MAX_BATCH};
 pub use crate::database::{DATABASE_FILE, Database};
@@ -163,7 +165,8 @@ impl Orders {
         let cases = Arc::new(cases.with_open_orders(settings.max_open_orders));
         let answers = Answers::new(store.clone(), database.inbox.clone(), clock.clone(), steps);
         let board = Board::new(SERVICE, settings.audit_every, audit::PARTS, clock.clone());
-        let gateway = LiveGateway::new(bus.clone(), clock, &lifecycle, settings.live.clone());
+        let gateway =
+            LiveGateway::new(bus.clone(), clock, &lifecycle, settings.live.clone(), process.auth.clone());
         lifecycle.spawn_essential("live gateway", gateway.clone().run());
 
         let sender = broker.as_ref().map(|broker| broker.sender(SERVICE, EVENT_SOURCE));
@@ -196,7 +199,8 @@ impl Orders {
             .guard(http::router(cases.clone()).merge(operator::router(operator)))
             .merge(live::router(&gateway))
             .merge(operational_routes(operational));
-        let router = finish(router, settings.http.clone());
+        let access = Access::new(process.auth.as_ref(), ACCESS);
+        let router = finish(router, HttpOptions { access, ..settings.http.clone() });
         server.serve(router.clone(), &lifecycle);
         tracing::info!("Orders service running on port {}", addr.port());
 

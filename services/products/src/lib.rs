@@ -1,5 +1,6 @@
 //! The Products service: owns stock, and decides who gets it.
 
+pub mod access;
 pub mod alone;
 pub mod audit;
 pub mod consumer;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use holdfast_bus::{Bus, BusError, PRODUCTS_GROUP, Retention, Valve, worker};
 use holdfast_contract::{Currency, Timestamp, Topic};
 use holdfast_service::audit::Board;
+use holdfast_service::auth::Access;
 use holdfast_service::backend::{Passing, WritesReady, until_it_works};
 use holdfast_service::broker::{Broker, BusReady, Sender};
 use holdfast_service::http::{
@@ -24,6 +25,7 @@ use holdfast_storage::{Group, Inbox, StoreError};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::ACCESS;
 use crate::audit::{self, StockPatrol};
 use crate::consumer::{self, StockHandler};
 pub use crate::database::{DATABASE_FILE, Database};
@@ -196,7 +198,8 @@ pub async fn start(deps: Deps) -> Result<Started, StartError> {
     let router = gate
         .guard(http::router(app).merge(operator::router(operator)))
         .merge(operational_routes(operational));
-    let router = finish(router, http);
+    let access = Access::new(process.auth.as_ref(), ACCESS);
+    let router = finish(router, HttpOptions { access, ..http });
     let addr = server.local_addr();
     server.serve(router.clone(), &lifecycle);
     tracing::info!("Products service running on port {}", addr.port());

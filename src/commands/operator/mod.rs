@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::api::{CallError, Service, encode};
 pub(crate) use self::raw::{one_line, pretty};
-use crate::client::{Endpoint, endpoint};
+use crate::client::{Endpoint, TokenArgs, endpoint};
 
 /// A service of Holdfast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -55,6 +55,10 @@ pub struct ServiceArgs {
     #[arg(long, env = "PRODUCTS_URL", default_value = "http://127.0.0.1:3001", value_name = "URL", value_parser = endpoint, global = true)]
     pub products_url: Endpoint,
 
+    /// Who asks.
+    #[command(flatten)]
+    pub token: TokenArgs,
+
     /// Print JSON, for programs.
     #[arg(long, global = true, help_heading = "Output")]
     pub json: bool,
@@ -67,7 +71,7 @@ impl ServiceArgs {
             ServiceName::Orders => &self.orders_url,
             ServiceName::Products => &self.products_url,
         };
-        Service::new(name, endpoint.clone())
+        Service::new(name, endpoint.with(&self.token))
     }
 }
 

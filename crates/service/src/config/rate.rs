@@ -7,7 +7,7 @@ use clap::Args;
 use crate::http::TrustedProxies;
 
 /// Limits of what one caller may ask for. They hold where authentication is configured.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Limits of a caller (with authentication)")]
 pub struct RateArgs {
     /// Requests a second that a customer may make, and whoever has no good token, by address. Each instance counts for

@@ -4,11 +4,18 @@ use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
-/// A password. `Debug` does not show it.
+use zeroize::Zeroizing;
+
+/// A password or a key. `Debug` does not show it, and its memory is wiped when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
+    /// Takes a text.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
     /// The text itself: for whoever it is meant for, never for a log.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -25,6 +32,6 @@ impl FromStr for Secret {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.to_owned()))
+        Ok(Self::new(text.to_owned()))
     }
 }

@@ -20,6 +20,7 @@ use serde_json::json;
 use super::envelope::{json_response, ok};
 use super::error::{ApiError, ApiResult};
 use crate::audit::Board;
+use crate::auth::{Rule, STAFF_AND_SERVICES};
 use crate::lifecycle::Lifecycle;
 use crate::telemetry::Metrics;
 
@@ -57,6 +58,15 @@ pub struct Operational {
     /// Whether the service is shutting down, and hence not ready.
     pub lifecycle: Lifecycle,
 }
+
+/// Who may call them: probes have no token, and the document holds no secret; the rest says how the shop does.
+pub const ACCESS: &[Rule] = &[
+    Rule::public("GET", "/health/live"),
+    Rule::public("GET", "/health/ready"),
+    Rule::public("GET", "/openapi.json"),
+    Rule::new("GET", "/health/audit", STAFF_AND_SERVICES),
+    Rule::new("GET", "/metrics", STAFF_AND_SERVICES),
+];
 
 /// `/health/live`, `/health/ready`, `/health/audit`, `/metrics` and `/openapi.json`.
 pub fn operational_routes<S: Clone + Send + Sync + 'static>(operational: Operational) -> Router<S> {

@@ -26,11 +26,14 @@ use thiserror::Error;
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
+use super::auth;
 use super::cors::{self, Cors, Verdict};
 use super::error::ApiError;
 use super::hosts::AllowedHosts;
 use super::metrics::{RequestMetrics, method_label};
+use super::rate::RateLimits;
 use super::roster::Peer;
+use crate::auth::Access;
 use crate::config::{CommonArgs, is_exposed};
 use crate::lifecycle::panic_text;
 use crate::tls::TlsError;
@@ -64,6 +67,10 @@ pub struct HttpOptions {
     /// Paths that start so are live connections: no time limit (long polling), and closed to foreign pages also where
     /// they only read.
     pub untimed_prefix: &'static str,
+    /// Who may call what. A service sets it itself, by its own table.
+    pub access: Access,
+    /// How often one may.
+    pub rates: RateLimits,
 }
 
 impl Default for HttpOptions {
@@ -76,6 +83,8 @@ impl Default for HttpOptions {
             hosts: AllowedHosts::default(),
             only_https: false,
             untimed_prefix: "/socket.io",
+            access: Access::Open,
+            rates: RateLimits::none(),
         }
     }
 }
@@ -88,9 +97,10 @@ impl HttpOptions {
     pub fn from_args(args: &CommonArgs, addr: SocketAddr) -> Result<Self, InvalidHttp> {
         let cors = Cors::parse(&args.cors_origins)?;
         let hosts = args.allowed_hosts.clone().listening_on(addr);
+        let rates = RateLimits::from_args(&args.rate);
         // On loopback it would be said of `localhost`, and of everything else that listens there.
         let only_https = args.tls.is_on() && is_exposed(addr);
-        Ok(Self { max_body_bytes: args.max_body_bytes, cors, hosts, only_https, ..Self::default() })
+        Ok(Self { max_body_bytes: args.max_body_bytes, cors, hosts, only_https, rates, ..Self::default() })
     }
 }
 
@@ -109,6 +119,7 @@ pub enum InvalidHttp {
 #[derive(Clone, Debug)]
 pub struct RequestContext {
     id: HeaderValue,
+    open: bool,
     pub(super) max_body_bytes: usize,
     pub(super) body_timeout: Duration,
 }
@@ -116,6 +127,11 @@ pub struct RequestContext {
 impl RequestContext {
     pub(super) const MAX_BODY_BYTES: usize = 262_144;
     pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
+    /// Whether nobody is asked for a token.
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
 
     /// The request's id: the client's `x-request-id` if it sent a good one.
     pub fn id(&self) -> &str {
@@ -128,7 +144,9 @@ impl RequestContext {
 /// it. Call it last and once; what is merged later has no layer.
 pub fn finish(router: Router, options: HttpOptions) -> Router {
     let outer = Outer { shared: Arc::new(Shared::new(options)) };
-    router.method_not_allowed_fallback(method_not_allowed).fallback(route_not_found).layer(outer)
+    let HttpOptions { access, rates, .. } = outer.shared.options.clone();
+    let router = router.method_not_allowed_fallback(method_not_allowed).fallback(route_not_found);
+    auth::guard(router, &access, &rates).layer(outer)
 }
 
 async fn route_not_found(request: Request) -> ApiError {
@@ -245,6 +263,7 @@ where
         }
         request.extensions_mut().insert(RequestContext {
             id: about.id.clone(),
+            open: shared.options.access.is_open(),
             max_body_bytes: shared.options.max_body_bytes,
             body_timeout: shared.options.body_timeout,
         });

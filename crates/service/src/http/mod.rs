@@ -1,5 +1,8 @@
 //! HTTP as every service speaks it: one envelope, strict input, one outer layer, one server.
 
+mod auth;
+#[cfg(test)]
+mod auth_tests;
 mod body;
 mod client_addr;
 pub mod cors;

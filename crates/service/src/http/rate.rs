@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(refused.len(), 2);
         assert_eq!(refused[0].code(), ErrorCode::RateLimited);
         assert!(limits.ask_as(&other).is_ok());
-        for role in [Role::Admin] {
+        for role in [Role::Admin, Role::Operator, Role::Service] {
             assert!((0..5).all(|_| limits.ask_as(&Caller::new("one", role)).is_ok()));
         }
         assert!((0..500).all(|_| RateLimits::none().ask_as(&one).is_ok()));

@@ -1,4 +1,4 @@
-//! Who calls. Without authentication configured, everybody is an admin; tokens will be checked here and only here.
+//! Who calls, and what it may do. Without authentication configured, everybody is an admin.
 
 use std::borrow::Cow;
 
@@ -6,14 +6,40 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use super::error::ApiError;
+use super::layers::RequestContext;
+use crate::auth::Refusal;
 
-/// What a caller may do.
+/// What a caller may do. The tables of routes say more exactly who may call what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Everything.
     Admin,
-    /// What concerns the caller's own orders.
+    /// What the work with orders and stock needs, for all users.
+    Operator,
+    /// Another program: stock by the piece, and what operators' tools ask.
+    Service,
+    /// What concerns the caller's own orders, and looking at the catalogue.
     Customer,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 4] = [Self::Admin, Self::Operator, Self::Service, Self::Customer];
+
+    /// Its name in the claim `role`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Operator => "operator",
+            Self::Service => "service",
+            Self::Customer => "customer",
+        }
+    }
+
+    /// The role of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
 }
 
 /// Who calls, as an extractor.
@@ -25,7 +51,7 @@ pub struct Caller {
 
 impl Caller {
     /// The subject of everybody while no authentication is configured. Persisted in idempotency scopes: never
-    /// change it.
+    /// change it. No token may have it.
     const EVERYBODY: &'static str = "everybody";
 
     /// Any caller while no authentication is configured: an admin.
@@ -53,9 +79,14 @@ impl Caller {
         self.role == Role::Admin
     }
 
-    /// Whether it may act for the user `user_id`: itself, or anybody if it is an admin.
+    /// Whether it works for the shop, and so sees everybody's orders.
+    pub fn is_staff(&self) -> bool {
+        matches!(self.role, Role::Admin | Role::Operator)
+    }
+
+    /// Whether it may act for the user `user_id`: itself, or anybody if it is staff.
     pub fn may_act_for(&self, user_id: &str) -> bool {
-        self.is_admin() || self.subject == user_id
+        self.is_staff() || self.subject == user_id
     }
 
     /// Whether a price that differs from the product's rejects the order (`PRICE_CHANGED`) instead of being accepted
@@ -68,8 +99,14 @@ impl Caller {
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = ApiError;
 
-    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        Ok(Self::open())
+    /// Behind a table of routes, whom the table let through. A route that anybody may call has no caller then.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        match (parts.extensions.get::<Self>(), parts.extensions.get::<RequestContext>()) {
+            (Some(caller), _) => Ok(caller.clone()),
+            (None, Some(context)) if context.is_open() => Ok(Self::open()),
+            // Never an admin by omission.
+            (None, _) => Err(Refusal::Missing.into()),
+        }
     }
 }
 
@@ -84,5 +121,16 @@ mod tests {
         assert!(
             customer.may_act_for("user-1") && !customer.may_act_for("user-2") && customer.enforce_price()
         );
+        let [operator, service] = [Role::Operator, Role::Service].map(|role| Caller::new("x", role));
+        assert!(operator.may_act_for("anyone") && !operator.is_admin() && !operator.enforce_price());
+        assert!(!service.may_act_for("anyone") && !service.is_staff());
+    }
+
+    #[test]
+    fn every_role_has_a_name() {
+        for role in Role::ALL {
+            assert_eq!(Role::from_name(role.name()), Some(role));
+        }
+        assert_eq!(Role::from_name("Admin"), None);
     }
 }

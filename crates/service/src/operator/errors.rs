@@ -8,9 +8,10 @@ use holdfast_storage::StoreError;
 use serde_json::json;
 
 use super::{DeadLetterError, DeadLetterId, Operator};
-use crate::http::{ApiError, Caller};
+use crate::http::{ApiError, Caller, Role};
 
-/// A caller that may do everything; others are refused with `FORBIDDEN`.
+/// A caller that is no customer; customers are refused with `FORBIDDEN`. The table of routes says so too: what is behind
+/// it is worth a second lock.
 pub(super) struct Admin;
 
 impl<S: Send + Sync> FromRequestParts<S> for Admin {
@@ -23,10 +24,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Admin {
 
 impl Admin {
     fn of(caller: &Caller) -> Result<Self, ApiError> {
-        if caller.is_admin() {
-            Ok(Self)
+        if caller.role() == Role::Customer {
+            Err(ApiError::new(ErrorCode::Forbidden, "Customers may not do this"))
         } else {
-            Err(ApiError::new(ErrorCode::Forbidden, "Only an admin may do this"))
+            Ok(Self)
         }
     }
 }
@@ -86,10 +87,9 @@ pub(super) fn dead_letter(operator: &Operator, id: &DeadLetterId, error: DeadLet
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::Role;
 
     #[test]
-    fn only_admins_are_let_in() {
+    fn customers_are_not_let_in() {
         assert!(Admin::of(&Caller::open()).is_ok());
         let customer = Caller::new("user-1", Role::Customer);
         assert_eq!(Admin::of(&customer).err().map(|error| error.code()), Some(ErrorCode::Forbidden));

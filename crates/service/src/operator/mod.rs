@@ -1,7 +1,7 @@
 //! What an operator asks of a service: topics and their messages, how far its consumer group is, and its dead letters.
 //!
 //! Made once for all services. A service gives what it works with ([`Operator`]); only replaying and discarding is its own
-//! ([`DeadLetters`]). Everything here is for admins: messages hold what customers wrote.
+//! ([`DeadLetters`]). Nothing here is for customers: messages hold what other customers wrote.
 
 mod acts;
 mod dead_letters;
@@ -25,6 +25,8 @@ use axum::routing::{get, post};
 use holdfast_bus::Bus;
 use holdfast_contract::Topic;
 use holdfast_storage::{Group, Inbox};
+
+use crate::auth::{Rule, STAFF_AND_SERVICES};
 
 pub use self::dead_letters::{
     DeadLetterError, DeadLetters, Effect, Mode, Outcome, Stuck, queue_of, still_parked,
@@ -67,6 +69,18 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", letters::ONE),
     ("POST", acts::REPLAY),
     ("POST", acts::DISCARD),
+];
+
+/// Who may call them.
+pub const ACCESS: &[Rule] = &[
+    Rule::new("GET", topics::LIST, STAFF_AND_SERVICES),
+    Rule::new("GET", topics::ONE, STAFF_AND_SERVICES),
+    Rule::new("GET", messages::PATH, STAFF_AND_SERVICES),
+    Rule::new("GET", groups::PATH, STAFF_AND_SERVICES),
+    Rule::new("GET", letters::LIST, STAFF_AND_SERVICES),
+    Rule::new("GET", letters::ONE, STAFF_AND_SERVICES),
+    Rule::new("POST", acts::REPLAY, STAFF_AND_SERVICES),
+    Rule::new("POST", acts::DISCARD, STAFF_AND_SERVICES),
 ];
 
 /// The routes, without the outer layer ([`crate::http::finish`]).

@@ -17,6 +17,10 @@ pub(super) fn admins_only() -> ApiError {
     ApiError::new(ErrorCode::Forbidden, "Only an admin may do this")
 }
 
+pub(super) fn staff_only() -> ApiError {
+    ApiError::new(ErrorCode::Forbidden, "Only an operator or an admin may do this")
+}
+
 pub(super) fn store(error: StoreError) -> ApiError {
     if error.is_transient() { ApiError::unavailable(error) } else { ApiError::internal(error) }
 }

@@ -34,11 +34,11 @@ pub(super) async fn handle(
     caller: Caller,
     StrictQuery(params): StrictQuery<ListParams>,
 ) -> Result<Response, ApiError> {
-    // Who is no admin sees the own orders.
-    let own = if caller.is_admin() {
+    // A customer sees the own orders.
+    let own = if caller.is_staff() {
         None
     } else {
-        Some(UserId::new(caller.subject()).map_err(|_| errors::admins_only())?)
+        Some(UserId::new(caller.subject()).map_err(|_| errors::staff_only())?)
     };
     listing::answer(&cases, params, own).await
 }

@@ -89,8 +89,8 @@ pub(super) async fn handle(
     head: Head,
     body: StrictJson<SetStatus>,
 ) -> Result<Response, ApiError> {
-    if !head.caller.is_admin() {
-        return Err(errors::admins_only());
+    if !head.caller.is_staff() {
+        return Err(errors::staff_only());
     }
     let SetStatus { status: StatusInput(to), reason, tracking_number } = body.value;
     let expected = head.expected(None)?;

@@ -11,7 +11,7 @@ const MAX_SEQ: usize = 1_024;
 const MAX_USER_ID: usize = 512;
 
 /// The wishes as they arrive: the query of `/ws`, or the `auth` object of Socket.IO. What else is in there (a token) is
-/// not for us.
+/// not for this.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Wishes {
@@ -104,6 +104,18 @@ impl Default for Filter {
 }
 
 impl Filter {
+    /// Lets through of orders only what is `user`'s; whether that goes together with what was asked for.
+    pub(super) fn only_of(&mut self, user: &str) -> bool {
+        let fits = self.user.as_ref().is_none_or(|asked| asked == user);
+        self.user = Some(user.to_owned());
+        fits
+    }
+
+    /// Lets nothing through of orders.
+    pub(super) fn without_orders(&mut self) {
+        self.orders = false;
+    }
+
     pub(super) fn lets_through(&self, frame: &Frame) -> bool {
         match frame.place().topic {
             Topic::StockChanged => self.stock,

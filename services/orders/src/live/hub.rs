@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use holdfast_bus::{Bus, TailPosition};
 use holdfast_contract::Timestamp;
+use holdfast_service::auth::Authenticator;
 use holdfast_service::{Clock, Lifecycle};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
@@ -21,6 +22,7 @@ pub(super) struct Hub {
     pub(super) lifecycle: Lifecycle,
     pub(super) config: LiveConfig,
     pub(super) catch_ups: Semaphore,
+    pub(super) auth: Option<Arc<Authenticator>>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     /// Counts changes of the ring.
@@ -65,12 +67,14 @@ impl Hub {
         clock: Arc<dyn Clock>,
         lifecycle: Lifecycle,
         config: LiveConfig,
+        auth: Option<Arc<Authenticator>>,
     ) -> Self {
         Self {
             bus,
             lifecycle,
             config,
             catch_ups: Semaphore::new(CATCH_UPS_AT_ONCE),
+            auth,
             clock,
             state: Mutex::default(),
             changed: watch::Sender::new(0),

@@ -19,8 +19,9 @@
 //! | `reload`: changes were left out, ask over HTTP; what comes next is live | `reason` |
 //! | `position`: nothing for this client's filter in a long while, but remember this `seq` | |
 //! | `server:shutdown`: the last message, come back with `seq` | `reason` |
-//! | `error`: the last message, the request made no sense (plain WebSocket) | `code` |
+//! | `error`: the last message, the request made no sense (plain WebSocket) or the token has expired | `code` |
 
+mod admission;
 mod ask;
 mod frame;
 mod hub;
@@ -36,6 +37,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use holdfast_bus::{Bus, BusError};
+use holdfast_service::auth::Authenticator;
 use holdfast_service::{Clock, Lifecycle};
 
 use self::hub::Hub;
@@ -87,8 +89,15 @@ pub struct LiveGateway {
 
 impl LiveGateway {
     /// A gateway that tails `bus`. Nothing is sent until [`LiveGateway::run`] runs.
-    pub fn new(bus: Arc<dyn Bus>, clock: Arc<dyn Clock>, lifecycle: &Lifecycle, config: LiveConfig) -> Self {
-        let hub = Arc::new(Hub::new(bus, clock, lifecycle.clone(), config));
+    /// With `auth`, each connection has to show a token.
+    pub fn new(
+        bus: Arc<dyn Bus>,
+        clock: Arc<dyn Clock>,
+        lifecycle: &Lifecycle,
+        config: LiveConfig,
+        auth: Option<Arc<Authenticator>>,
+    ) -> Self {
+        let hub = Arc::new(Hub::new(bus, clock, lifecycle.clone(), config, auth));
         let socket_io = SocketIoEndpoint::new(&hub);
         Self { hub, socket_io }
     }

@@ -14,6 +14,7 @@ use holdfast_contract::ErrorCode;
 use holdfast_service::http::{ApiError, Guarded};
 use http_body_util::Limited;
 use hyper_util::rt::TokioIo;
+use serde::Deserialize as _;
 use serde_json::Value;
 use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::ConnectHandler;
@@ -25,7 +26,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use super::ask::{Ask, Wishes};
+use super::admission::{Admission, Credentials, refuse_token_in};
+use super::ask::Wishes;
 use super::frame::{Message, Notice, ReloadReason};
 use super::hub::{Hub, Seat};
 use super::subscription::Subscription;
@@ -95,6 +97,9 @@ struct Session {
 }
 
 async fn handle(State(mut endpoint): State<SocketIoEndpoint>, mut request: Request) -> Response {
+    if let Err(refused) = refuse_token_in(request.uri().query()) {
+        return refused.into_response();
+    }
     // Before it is admitted a client has no seat yet, and everybody can begin a session, so these have a bound too.
     // Told from the others exactly as the library does.
     let query = request.uri().query().unwrap_or_default();
@@ -154,7 +159,7 @@ async fn end_session(service: &mut SocketIoService<Router>, upgrade: &Uri) {
 }
 
 /// Kept with the socket between being admitted and being served.
-struct Admitted(parking_lot::Mutex<Option<(Seat, Ask)>>);
+struct Admitted(parking_lot::Mutex<Option<(Seat, Admission)>>);
 
 impl Clone for Admitted {
     /// The library wants what it stores to be clonable; there is one seat, and whoever clones it takes it along.
@@ -170,14 +175,18 @@ async fn admit(hub: Arc<Hub>, socket: SocketRef, TryData(auth): TryData<Value>) 
         return Err(refused(ErrorCode::Unavailable, "the service is shutting down"));
     }
     let malformed = |problem: &str| refused(ErrorCode::InvalidQuery, problem);
-    let wishes = match auth.map_err(|_| malformed("auth must be JSON"))? {
-        Value::Null => Wishes::default(),
-        auth => serde_json::from_value::<Wishes>(auth).map_err(|e| malformed(&e.to_string()))?,
+    let (wishes, credentials) = match auth.map_err(|_| malformed("auth must be JSON"))? {
+        Value::Null => (Wishes::default(), Credentials::default()),
+        auth => {
+            let credentials = Credentials::deserialize(&auth).map_err(|e| malformed(&e.to_string()))?;
+            (serde_json::from_value::<Wishes>(auth).map_err(|e| malformed(&e.to_string()))?, credentials)
+        }
     };
     let ask = wishes.understand().map_err(|problem| malformed(&problem))?;
+    let admission = hub.admit(ask, credentials).await.map_err(|(code, problem)| refused(code, &problem))?;
     let seat =
         hub.seat("socketio").ok_or_else(|| refused(ErrorCode::Overloaded, "too many live connections"))?;
-    socket.extensions.insert(Admitted(parking_lot::Mutex::new(Some((seat, ask)))));
+    socket.extensions.insert(Admitted(parking_lot::Mutex::new(Some((seat, admission)))));
     Ok(())
 }
 
@@ -185,11 +194,13 @@ async fn admit(hub: Arc<Hub>, socket: SocketRef, TryData(auth): TryData<Value>) 
 enum End {
     Gone,
     Slow,
+    Expired,
 }
 
 async fn serve(hub: &Arc<Hub>, socket: SocketRef) {
     let admitted = socket.extensions.remove::<Admitted>().and_then(|admitted| admitted.0.lock().take());
-    let Some((seat, ask)) = admitted else { return };
+    let Some((seat, admission)) = admitted else { return };
+    let (ask, expires) = admission.into_parts();
     let held = hub.lifecycle.hold("live socket.io client");
     let gone = CancellationToken::new();
     let when_gone = gone.clone();
@@ -204,17 +215,23 @@ async fn serve(hub: &Arc<Hub>, socket: SocketRef) {
         tokio::select! {
             () = gone.cancelled() => End::Gone,
             end = send_all(&socket, &mut subscription, &mut last) => end,
+            () = hub.expired(expires) => End::Expired,
         }
     };
     match drain.run_until_cancelled(serving).await {
         Some(End::Gone) => {}
-        Some(End::Slow) => {
-            metrics::counter!("live_slow_clients_total").increment(1);
+        Some(end @ (End::Slow | End::Expired)) => {
+            let notice = Message::Notice(if matches!(end, End::Slow) {
+                metrics::counter!("live_slow_clients_total").increment(1);
+                Notice::reload(None, ReloadReason::SlowClient, hub.now())
+            } else {
+                Notice::error(ErrorCode::Unauthenticated, "the token has expired", hub.now())
+            });
             drop(subscription);
             let farewell = async {
                 tokio::select! {
                     () = gone.cancelled() => {}
-                    () = cut_off(hub, &socket) => {}
+                    () = cut_off(&socket, &notice) => {}
                 }
             };
             drain.run_until_cancelled(farewell).await;
@@ -279,10 +296,8 @@ async fn send(hub: &Hub, socket: &SocketRef, message: &Message) -> Result<(), En
     }
 }
 
-/// Tells a client that does not poll to reload, should it come back, and disconnects it. Its session ends with the
-/// missing heartbeat.
-async fn cut_off(hub: &Hub, socket: &SocketRef) {
-    let notice = Message::Notice(Notice::reload(None, ReloadReason::SlowClient, hub.now()));
+/// Tells a client why, if it does not poll, and disconnects it. Its session ends with the missing heartbeat.
+async fn cut_off(socket: &SocketRef, notice: &Message) {
     // Volatile: it does not need room in the queue.
     let _ = socket.volatile().emit(notice.event(), notice.json());
     while let Err(SocketError::InternalChannelFull) = socket.clone().disconnect() {

@@ -354,7 +354,7 @@ mod tests {
         let bus = Arc::new(EmbeddedBus::new(Vec::new()));
         let lifecycle = Lifecycle::new(Duration::ZERO);
         let clock = Arc::new(ManualClock::default());
-        let hub = Arc::new(Hub::new(bus, clock, lifecycle, LiveConfig::default()));
+        let hub = Arc::new(Hub::new(bus, clock, lifecycle, LiveConfig::default(), None));
         let mut head = TailPosition::at_end(LOGS, &bounds(0));
         hub.begin(head.clone());
         let seat = hub.seat("test").unwrap();

@@ -1,4 +1,5 @@
-//! `/ws`: each text frame is one message. What clients send is read (pings, pongs, close) and otherwise ignored.
+//! `/ws`: each text frame is one message. Where tokens are asked for, the client's first frame holds its own; what else
+//! clients send is read (pings, pongs, close) and otherwise ignored.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::{
     CloseFrame, Message as WsMessage, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code,
 };
-use axum::extract::{Query, State};
+use axum::extract::{Query, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::SinkExt;
 use holdfast_contract::ErrorCode;
@@ -16,6 +17,7 @@ use holdfast_service::http::ApiError;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::admission::{Admission, Credentials, FirstFrame, Refused, refuse_token_in};
 use super::ask::{Ask, Wishes};
 use super::frame::{Message, Notice};
 use super::hub::{Hub, Seat};
@@ -25,6 +27,8 @@ use super::subscription::Subscription;
 const MAX_INCOMING: usize = 64 << 10;
 /// What may wait in memory for a peer that takes nothing, beside the message that is being sent.
 const WRITE_BUFFER: usize = 16 << 10;
+/// How long a client may take to say who it is.
+const INTRODUCTION: Duration = Duration::from_secs(10);
 /// How long a peer may take to answer our close.
 const CLOSING: Duration = Duration::from_secs(1);
 
@@ -34,6 +38,8 @@ enum End {
     Gone,
     /// The client took nothing for too long.
     Slow,
+    /// Its token is over.
+    Expired,
     /// The service is shutting down.
     Shutdown,
 }
@@ -41,11 +47,15 @@ enum End {
 /// `GET /ws?seq=…&userId=…&orderId=…&topics=orders,stock`.
 pub(super) async fn upgrade(
     State(hub): State<Arc<Hub>>,
+    RawQuery(query): RawQuery,
     wishes: Result<Query<Wishes>, QueryRejection>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     if hub.lifecycle.is_draining() {
         return ApiError::new(ErrorCode::Unavailable, "The service is shutting down").into_response();
+    }
+    if let Err(refused) = refuse_token_in(query.as_deref()) {
+        return refused.into_response();
     }
     let Some(seat) = hub.seat("websocket") else {
         return ApiError::new(ErrorCode::Overloaded, "Too many live connections").into_response();
@@ -58,32 +68,87 @@ pub(super) async fn upgrade(
     let held = hub.lifecycle.hold("live websocket");
     let upgrade = upgrade.max_message_size(MAX_INCOMING).max_frame_size(MAX_INCOMING);
     upgrade.write_buffer_size(WRITE_BUFFER).on_upgrade(move |socket| async move {
-        match ask {
-            Ok(ask) => serve(socket, seat, ask).await,
-            Err(problem) => refuse(socket, &seat, &problem).await,
-        }
+        receive(socket, seat, ask).await;
         drop(held);
     })
 }
 
-async fn refuse(mut socket: WebSocket, seat: &Seat, problem: &str) {
-    let hub = seat.hub();
-    let notice = Notice::error(ErrorCode::InvalidQuery, problem, hub.now());
-    let sent = socket.send(text(Message::Notice(notice).json()));
-    if let Ok(Ok(())) = tokio::time::timeout(hub.config.slow_after, sent).await {
-        close(socket, close_code::POLICY, ErrorCode::InvalidQuery.as_str()).await;
+/// Lets a client in and serves it, or says why not.
+async fn receive(mut socket: WebSocket, seat: Seat, ask: Result<Ask, String>) {
+    let hub = seat.hub().clone();
+    let admitted = async {
+        let ask = ask.map_err(|problem| (ErrorCode::InvalidQuery, problem))?;
+        let credentials = match &hub.auth {
+            None => Some(Credentials::default()),
+            Some(_) => introduction(&mut socket).await,
+        };
+        match credentials {
+            None => Ok(None),
+            Some(credentials) => hub.admit(ask, credentials).await.map(Some),
+        }
+    };
+    let drain = hub.lifecycle.drain_token();
+    match drain.run_until_cancelled(admitted).await {
+        Some(Ok(Some(admission))) => serve(socket, seat, admission).await,
+        // It went away, or the service does.
+        Some(Ok(None)) | None => {}
+        Some(Err(refused)) => refuse(socket, &seat, refused).await,
     }
 }
 
-async fn serve(mut socket: WebSocket, seat: Seat, ask: Ask) {
+/// What the client's first frame says; nothing if it went away.
+async fn introduction(socket: &mut WebSocket) -> Option<Credentials> {
+    let first = async {
+        loop {
+            match socket.recv().await {
+                Some(Ok(WsMessage::Ping(_) | WsMessage::Pong(_))) => {}
+                Some(Ok(WsMessage::Text(text))) => return Some(text),
+                Some(Ok(WsMessage::Binary(_))) => return Some(Utf8Bytes::default()),
+                Some(Ok(WsMessage::Close(_)) | Err(_)) | None => return None,
+            }
+        }
+    };
+    let text = match tokio::time::timeout(INTRODUCTION, first).await {
+        Ok(said) => said?,
+        Err(_) => Utf8Bytes::default(),
+    };
+    // Whatever else it is, no token is in it.
+    Some(serde_json::from_str::<FirstFrame>(&text).map(|frame| frame.auth).unwrap_or_default())
+}
+
+async fn refuse(mut socket: WebSocket, seat: &Seat, (code, problem): Refused) {
+    let hub = seat.hub();
+    let notice = Notice::error(code, &problem, hub.now());
+    let sent = socket.send(text(Message::Notice(notice).json()));
+    if let Ok(Ok(())) = tokio::time::timeout(hub.config.slow_after, sent).await {
+        close(socket, close_code::POLICY, code.as_str()).await;
+    }
+}
+
+async fn serve(mut socket: WebSocket, seat: Seat, admission: Admission) {
     let hub = seat.hub().clone();
+    let (ask, expires) = admission.into_parts();
     let mut subscription = Subscription::new(seat, ask);
     let drain = hub.lifecycle.drain_token();
     let mut last = None;
-    let served = drain.run_until_cancelled(exchange(&mut socket, &mut subscription, &mut last)).await;
+    let serving = async {
+        tokio::select! {
+            end = exchange(&mut socket, &mut subscription, &mut last) => end,
+            () = hub.expired(expires) => End::Expired,
+        }
+    };
+    let served = drain.run_until_cancelled(serving).await;
     match served.unwrap_or(End::Shutdown) {
         End::Gone => {}
         End::Slow => metrics::counter!("live_slow_clients_total").increment(1),
+        End::Expired => {
+            let code = ErrorCode::Unauthenticated;
+            let notice = Message::Notice(Notice::error(code, "the token has expired", hub.now()));
+            let said = tokio::time::timeout(CLOSING, socket.send(text(notice.json()))).await;
+            if let Ok(Ok(())) = said {
+                close(socket, close_code::POLICY, code.as_str()).await;
+            }
+        }
         End::Shutdown => {
             // Not where the subscription is: a client that takes little has not been given all of the last batch.
             let position = last.as_ref().and_then(Message::position);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use bytes::Bytes;
 use holdfast_bus::worker::Handler;
 use holdfast_bus::{Bus, Consumer, EmbeddedBus, ORDERS_GROUP};
@@ -67,15 +68,7 @@ impl World {
         let answers = Answers::new(store.clone(), inbox.clone(), shared, steps);
         let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::new(vec![store.database().clone(), products.clone()]));
         let consumer = bus.subscribe(ORDERS_GROUP, Topic::TO_ORDERS, inbox).await.unwrap();
-        let operator = Operator {
-            service: "orders",
-            group: ORDERS_GROUP,
-            consumes: Topic::TO_ORDERS,
-            bus: bus.clone(),
-            inbox: store.database().clone(),
-            dead_letters: Arc::new(answers.clone()),
-        };
-        let router = http::router(cases.clone()).merge(operator::router(operator));
+        let router = routes(&bus, &store, &cases, &answers);
         let client = TestClient::new(finish(router, HttpOptions::default()));
         Self {
             client,
@@ -88,6 +81,11 @@ impl World {
             consumer: Mutex::new(consumer),
             _folder: folder,
         }
+    }
+
+    /// Its routes, without the outer layer.
+    pub(crate) fn router(&self) -> Router {
+        routes(&self.bus, &self.store, &self.cases, &self.answers)
     }
 
     /// What another process on the same database would have.
@@ -163,6 +161,18 @@ impl World {
         self.answers.clone().handle(&batch).await.unwrap();
         consumer.commit(&batch).await.unwrap();
     }
+}
+
+fn routes(bus: &Arc<dyn Bus>, store: &Arc<SqliteOrders>, cases: &Arc<UseCases>, answers: &Answers) -> Router {
+    let operator = Operator {
+        service: "orders",
+        group: ORDERS_GROUP,
+        consumes: Topic::TO_ORDERS,
+        bus: bus.clone(),
+        inbox: store.database().clone(),
+        dead_letters: Arc::new(answers.clone()),
+    };
+    http::router(cases.clone()).merge(operator::router(operator))
 }
 
 /// A good order: the quick start's Test 1.

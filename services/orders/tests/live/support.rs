@@ -16,8 +16,10 @@ use holdfast_contract::stock::Balances;
 use holdfast_contract::text::Name;
 use holdfast_contract::{DEFAULT_LOCATION, Key, OrderId, ProductId, Timestamp, Topic};
 use holdfast_orders::live::{LiveConfig, LiveGateway, router};
+use holdfast_service::auth::Authenticator;
+use holdfast_service::auth::test_support::authenticator;
 use holdfast_service::http::{HttpOptions, HttpServer, ServerOptions, finish};
-use holdfast_service::{Lifecycle, ManualClock};
+use holdfast_service::{Lifecycle, ManualClock, SystemClock};
 use holdfast_storage::sqlite::{Database, Migrations, Options};
 use holdfast_storage::{
     Bounds, Group, Inbox, Incarnation, Journal, Outgoing, Record, StoreError, TopicPartition,
@@ -102,6 +104,20 @@ impl World {
         config: LiveConfig,
         routes: impl FnOnce(std::sync::Weak<Self>) -> Router,
     ) -> Arc<Self> {
+        Self::begin(config, None, routes).await
+    }
+
+    /// As [`World::start`], for those who have a token.
+    pub(crate) async fn start_guarded() -> Arc<Self> {
+        let auth = authenticator(Arc::new(SystemClock));
+        Self::begin(LiveConfig::default(), Some(auth), |_| Router::new()).await
+    }
+
+    async fn begin(
+        config: LiveConfig,
+        auth: Option<Arc<Authenticator>>,
+        routes: impl FnOnce(std::sync::Weak<Self>) -> Router,
+    ) -> Arc<Self> {
         let folder = TempDir::new().unwrap();
         let open = |name: &str, topics| {
             Arc::new(Database::open(&Options::new(folder.path().join(name), NONE, topics)).unwrap())
@@ -115,7 +131,7 @@ impl World {
         });
         let lifecycle = Lifecycle::new(Duration::from_secs(60));
         let clock = Arc::new(ManualClock::default());
-        let gateway = LiveGateway::new(bus.clone(), clock, &lifecycle, config);
+        let gateway = LiveGateway::new(bus.clone(), clock, &lifecycle, config, auth);
         lifecycle.spawn_essential("live gateway", gateway.clone().run());
         let server =
             HttpServer::bind("127.0.0.1:0".parse().unwrap(), ServerOptions::default()).await.unwrap();

@@ -1,0 +1,33 @@
+//! What a command shows to services that ask for a token.
+
+use clap::Args;
+use holdfast_service::config::Secret;
+use hyper::header::HeaderValue;
+
+/// The token of whoever calls a service.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Services")]
+pub struct TokenArgs {
+    /// Token to call the services with, where they ask for one; `holdfast token` makes one. Prefer the variable: others on
+    /// this machine can see the arguments of a process.
+    #[arg(long, env = "HOLDFAST_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = token, global = true)]
+    token: Option<Secret>,
+}
+
+fn token(text: &str) -> Result<Secret, String> {
+    let text = text.trim();
+    match text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(Secret::new(text.to_owned())),
+        false => Err("expected a token as `holdfast token` prints it".to_owned()),
+    }
+}
+
+impl TokenArgs {
+    /// The `Authorization` header; not shown in debug prints.
+    pub(crate) fn authorization(&self) -> Option<HeaderValue> {
+        let token = self.token.as_ref().map(Secret::reveal).filter(|token| !token.is_empty())?;
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+}
