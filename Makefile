@@ -40,7 +40,8 @@ lint: $(WEB_MODULES) ## formatting and lints, warnings as errors
 	@cd web && npm run --silent lint
 
 api: $(WEB_MODULES) ## write api/openapi.json, api/asyncapi.json and the web app's types anew
-	@$(CARGO) run --quiet $(AS_TESTED) --bin holdfast -- api-docs --out api
+	@$(CARGO) build --quiet $(AS_TESTED) --bin holdfast
+	@"$${CARGO_TARGET_DIR:-target}/debug/holdfast" api-docs --out api
 	@cd web && npm run --silent api
 
 $(WEB_MODULES): web/package-lock.json
