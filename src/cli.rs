@@ -6,6 +6,7 @@ use holdfast_products::alone::AloneArgs as ProductsOnly;
 pub use holdfast_service::config::RuntimeArgs;
 
 use crate::audit::AuditArgs;
+use crate::backup::{BackupArgs, RestoreArgs};
 use crate::bench::BenchArgs;
 use crate::chaos::ChaosArgs;
 use crate::commands::api_docs::ApiDocsArgs;
@@ -51,6 +52,16 @@ Examples:
   holdfast audit --rebuild --apply                put it back
 
 Ends with 0 if everything adds up (or was put back), with 1 if not, with 2 if that cannot be said.";
+
+const BACKUP_EXAMPLES: &str = "\
+Examples:
+  holdfast backup --to /backups/monday            of ./data, also while it is used
+  holdfast restore --from /backups/monday --data-dir /var/lib/holdfast
+
+A backup is a folder: orders.db, products.db, and manifest.json with what it is and its checksums.
+docs/operations.md says what is as it was after a restore, and what not; also for Kafka and MongoDB.
+Ends with 0 if it is done and the books in it balance, with 1 if they do not, with 2 if nothing was
+done, with 130 after Ctrl-C.";
 
 const DLQ_EXAMPLES: &str = "\
 Examples:
@@ -137,6 +148,12 @@ pub enum Command {
     /// running service audits itself all the time: see /health/audit.
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),
+    /// Copy both databases, as they are at one instant, to a new folder; the system may be running.
+    #[command(after_help = BACKUP_EXAMPLES)]
+    Backup(BackupArgs),
+    /// Make an empty folder the data folder that a backup was taken of.
+    #[command(after_help = BACKUP_EXAMPLES)]
+    Restore(RestoreArgs),
     /// Dead letters of running services: list, show, replay, discard.
     #[command(after_help = DLQ_EXAMPLES)]
     Dlq(Box<DlqArgs>),
@@ -172,6 +189,8 @@ impl Cli {
             Some(Command::Products(args)) => &args.runtime,
             Some(Command::Seed(args)) => &args.runtime,
             Some(Command::Audit(args)) => &args.runtime,
+            Some(Command::Backup(args)) => &args.runtime,
+            Some(Command::Restore(args)) => &args.runtime,
             Some(Command::Dlq(args)) => &args.runtime,
             Some(Command::Topics(args)) => &args.runtime,
             Some(Command::Groups(args)) => &args.runtime,

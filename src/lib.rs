@@ -1,6 +1,7 @@
 //! The program `holdfast`: everything in one process, and the operator's commands.
 
 pub mod audit;
+pub mod backup;
 pub mod bench;
 pub mod chaos;
 mod child;
@@ -10,4 +11,5 @@ pub mod commands;
 mod demo;
 pub mod dice;
 mod interrupt;
+mod progress;
 mod table;
