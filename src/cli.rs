@@ -8,6 +8,7 @@ pub use holdfast_service::config::RuntimeArgs;
 use crate::audit::AuditArgs;
 use crate::backup::{BackupArgs, RestoreArgs};
 use crate::bench::BenchArgs;
+use crate::catalogue::{Export, ExportArgs, Import, ImportArgs};
 use crate::chaos::ChaosArgs;
 use crate::commands::api_docs::ApiDocsArgs;
 use crate::commands::dlq::DlqArgs;
@@ -62,6 +63,18 @@ A backup is a folder: orders.db, products.db, and manifest.json with what it is 
 docs/operations.md says what is as it was after a restore, and what not; also for Kafka and MongoDB.
 Ends with 0 if it is done and the books in it balance, with 1 if they do not, with 2 if nothing was
 done, with 130 after Ctrl-C.";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  holdfast import products autumn.csv --dry-run   check every row; nothing changes
+  holdfast import products autumn.csv             make and change products
+  holdfast export products all.jsonl --url http://10.0.0.7:3001
+
+Columns: sku, name and price; perhaps description, currency, category, brand, tags (a|b), imageUrl,
+rating, reviewCount, isActive, stock. A product is known by its SKU. An empty cell changes nothing;
+stock is only for products that are made. docs/operations.md says more.
+Ends with 0 if all rows are done, with 1 if one is wrong or was refused, with 2 if it could not
+begin, with 130 after Ctrl-C.";
 
 const DLQ_EXAMPLES: &str = "\
 Examples:
@@ -154,6 +167,12 @@ pub enum Command {
     /// Make an empty folder the data folder that a backup was taken of.
     #[command(after_help = BACKUP_EXAMPLES)]
     Restore(RestoreArgs),
+    /// Write the catalogue of a running system to a CSV or JSON Lines file.
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Export(ExportArgs),
+    /// Make and change products of a running system as a CSV or JSON Lines file says.
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(ImportArgs),
     /// Dead letters of running services: list, show, replay, discard.
     #[command(after_help = DLQ_EXAMPLES)]
     Dlq(Box<DlqArgs>),
@@ -191,6 +210,8 @@ impl Cli {
             Some(Command::Audit(args)) => &args.runtime,
             Some(Command::Backup(args)) => &args.runtime,
             Some(Command::Restore(args)) => &args.runtime,
+            Some(Command::Export(ExportArgs { what: Export::Products(args) })) => &args.shop.runtime,
+            Some(Command::Import(ImportArgs { what: Import::Products(args) })) => &args.shop.runtime,
             Some(Command::Dlq(args)) => &args.runtime,
             Some(Command::Topics(args)) => &args.runtime,
             Some(Command::Groups(args)) => &args.runtime,

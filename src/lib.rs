@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod backup;
 pub mod bench;
+pub mod catalogue;
 pub mod chaos;
 mod child;
 pub mod cli;
