@@ -72,7 +72,7 @@ fn path(page: u64) -> String {
 }
 
 enum Sheet {
-    Csv(csv::Writer<File>),
+    Csv(Box<csv::Writer<File>>),
     Jsonl(BufWriter<File>),
 }
 
@@ -83,7 +83,7 @@ impl Sheet {
             Format::Csv => {
                 let mut writer = csv::Writer::from_writer(file);
                 writer.write_record(columns())?;
-                Self::Csv(writer)
+                Self::Csv(Box::new(writer))
             }
         })
     }

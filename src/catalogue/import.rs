@@ -265,7 +265,10 @@ impl Sender {
         let body = written(&row.fields);
         let key = format!("import-{:016x}-{}", self.run.hash_one((row.line, &row.sku)), row.line);
         let headers = HeaderValue::try_from(key).map(|key| (HeaderName::from_static("idempotency-key"), key));
-        let id = match service.send(Method::POST, PRODUCTS_PATH, headers.as_ref().map_or(&[], std::slice::from_ref), body).await {
+        let id = match service
+            .send(Method::POST, PRODUCTS_PATH, headers.as_ref().map_or(&[], std::slice::from_ref), body)
+            .await
+        {
             Ok(_) => return Ok((Outcome::Created, false)),
             Err(CallError::Refused { code, details, .. }) if code == "DUPLICATE_SKU" => {
                 details["productId"].as_str().unwrap_or_default().to_owned()
