@@ -17,6 +17,7 @@ use crate::commands::run::RunArgs;
 use crate::commands::seed::SeedArgs;
 use crate::commands::sim::SimArgs;
 use crate::commands::topics::TopicsArgs;
+use crate::doctor::DoctorArgs;
 
 const BENCH_EXAMPLES: &str = "\
 Examples:
@@ -75,6 +76,10 @@ rating, reviewCount, isActive, stock. A product is known by its SKU. An empty ce
 stock is only for products that are made. docs/operations.md says more.
 Ends with 0 if all rows are done, with 1 if one is wrong or was refused, with 2 if it could not
 begin, with 130 after Ctrl-C.";
+
+const DOCTOR_EXAMPLES: &str = "\
+Give it the options, variables and folder (for .env) that the system is run with. It changes nothing.
+Ends with 0 if nothing failed, also with warnings; with 1 if something did.";
 
 const DLQ_EXAMPLES: &str = "\
 Examples:
@@ -173,6 +178,9 @@ pub enum Command {
     /// Make and change products of a running system as a CSV or JSON Lines file says.
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArgs),
+    /// Find what is misconfigured, and say how to mend it.
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(Box<DoctorArgs>),
     /// Dead letters of running services: list, show, replay, discard.
     #[command(after_help = DLQ_EXAMPLES)]
     Dlq(Box<DlqArgs>),
@@ -212,6 +220,7 @@ impl Cli {
             Some(Command::Restore(args)) => &args.runtime,
             Some(Command::Export(ExportArgs { what: Export::Products(args) })) => &args.shop.runtime,
             Some(Command::Import(ImportArgs { what: Import::Products(args) })) => &args.shop.runtime,
+            Some(Command::Doctor(args)) => &args.runtime,
             Some(Command::Dlq(args)) => &args.runtime,
             Some(Command::Topics(args)) => &args.runtime,
             Some(Command::Groups(args)) => &args.runtime,

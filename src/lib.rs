@@ -11,6 +11,7 @@ pub mod client;
 pub mod commands;
 mod demo;
 pub mod dice;
+pub mod doctor;
 mod interrupt;
 mod progress;
 mod table;

@@ -43,21 +43,24 @@ pub struct BackupArgs {
 
 /// A database of the system, and the tables that this build knows in it.
 #[derive(Clone, Copy)]
-struct Kept {
-    name: &'static str,
+pub(crate) struct Kept {
+    /// Of its file in the data folder.
+    pub(crate) name: &'static str,
     tables: Migrations,
 }
 
 /// What a backup is of.
-const KEPT: [Kept; 2] = [
+pub(crate) const KEPT: [Kept; 2] = [
     Kept { name: holdfast_orders::service::DATABASE_FILE, tables: holdfast_orders::sqlite::ORDERS },
     Kept { name: holdfast_products::service::DATABASE_FILE, tables: holdfast_products::sqlite::PRODUCTS },
 ];
 
 /// Whether this build can read a database with this schema, and whether it would change it by opening it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Schema {
+pub(crate) enum Schema {
+    /// It is this build's.
     Same,
+    /// Opening brings it forward.
     Older,
 }
 
@@ -65,7 +68,7 @@ enum Schema {
 ///
 /// # Errors
 /// If it is newer.
-fn schema_of(kept: Kept, schema: &BTreeMap<String, u32>) -> anyhow::Result<Schema> {
+pub(crate) fn schema_of(kept: Kept, schema: &BTreeMap<String, u32>) -> anyhow::Result<Schema> {
     let mut all = Schema::Same;
     for (component, &found) in schema {
         let known = known_version(kept.tables, component).unwrap_or(0);
