@@ -6,7 +6,9 @@ use holdfast_products::alone::AloneArgs as ProductsOnly;
 pub use holdfast_service::config::RuntimeArgs;
 
 use crate::audit::AuditArgs;
+use crate::backup::{BackupArgs, RestoreArgs};
 use crate::bench::BenchArgs;
+use crate::catalogue::{Export, ExportArgs, Import, ImportArgs};
 use crate::chaos::ChaosArgs;
 use crate::commands::api_docs::ApiDocsArgs;
 use crate::commands::dlq::DlqArgs;
@@ -16,6 +18,7 @@ use crate::commands::seed::SeedArgs;
 use crate::commands::sim::SimArgs;
 use crate::commands::token::TokenCommandArgs;
 use crate::commands::topics::TopicsArgs;
+use crate::doctor::DoctorArgs;
 
 const BENCH_EXAMPLES: &str = "\
 Examples:
@@ -52,6 +55,32 @@ Examples:
   holdfast audit --rebuild --apply                put it back
 
 Ends with 0 if everything adds up (or was put back), with 1 if not, with 2 if that cannot be said.";
+
+const BACKUP_EXAMPLES: &str = "\
+Examples:
+  holdfast backup --to /backups/monday            of ./data, also while it is used
+  holdfast restore --from /backups/monday --data-dir /var/lib/holdfast
+
+A backup is a folder: orders.db, products.db, and manifest.json with what it is and its checksums.
+docs/operations.md says what is as it was after a restore, and what not; also for Kafka and MongoDB.
+Ends with 0 if it is done and the books in it balance, with 1 if they do not, with 2 if nothing was
+done, with 130 after Ctrl-C.";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  holdfast import products autumn.csv --dry-run   check every row; nothing changes
+  holdfast import products autumn.csv             make and change products
+  holdfast export products all.jsonl --url http://10.0.0.7:3001
+
+Columns: sku, name and price; perhaps description, currency, category, brand, tags (a|b), imageUrl,
+rating, reviewCount, isActive, stock. A product is known by its SKU. An empty cell changes nothing;
+stock is only for products that are made. docs/operations.md says more.
+Ends with 0 if all rows are done, with 1 if one is wrong or was refused, with 2 if it could not
+begin, with 130 after Ctrl-C.";
+
+const DOCTOR_EXAMPLES: &str = "\
+Give it the options, variables and folder (for .env) that the system is run with. It changes nothing.
+Ends with 0 if nothing failed, also with warnings; with 1 if something did.";
 
 const DLQ_EXAMPLES: &str = "\
 Examples:
@@ -149,6 +178,21 @@ pub enum Command {
     /// running service audits itself all the time: see /health/audit.
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(AuditArgs),
+    /// Copy both databases, as they are at one instant, to a new folder; the system may be running.
+    #[command(after_help = BACKUP_EXAMPLES)]
+    Backup(BackupArgs),
+    /// Make an empty folder the data folder that a backup was taken of.
+    #[command(after_help = BACKUP_EXAMPLES)]
+    Restore(RestoreArgs),
+    /// Write the catalogue of a running system to a CSV or JSON Lines file.
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Export(ExportArgs),
+    /// Make and change products of a running system as a CSV or JSON Lines file says.
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(ImportArgs),
+    /// Find what is misconfigured, and say how to mend it.
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(Box<DoctorArgs>),
     /// Dead letters of running services: list, show, replay, discard.
     #[command(after_help = DLQ_EXAMPLES)]
     Dlq(Box<DlqArgs>),
@@ -187,6 +231,11 @@ impl Cli {
             Some(Command::Products(args)) => &args.runtime,
             Some(Command::Seed(args)) => &args.runtime,
             Some(Command::Audit(args)) => &args.runtime,
+            Some(Command::Backup(args)) => &args.runtime,
+            Some(Command::Restore(args)) => &args.runtime,
+            Some(Command::Export(ExportArgs { what: Export::Products(args) })) => &args.shop.runtime,
+            Some(Command::Import(ImportArgs { what: Import::Products(args) })) => &args.shop.runtime,
+            Some(Command::Doctor(args)) => &args.runtime,
             Some(Command::Dlq(args)) => &args.runtime,
             Some(Command::Topics(args)) => &args.runtime,
             Some(Command::Groups(args)) => &args.runtime,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use holdfast::cli::{Cli, Command};
-use holdfast::{audit, bench, chaos, commands};
+use holdfast::{audit, backup, bench, catalogue, chaos, commands, doctor};
 use holdfast_service::config::load_env_file;
 
 #[global_allocator]
@@ -48,6 +48,11 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Audit(args)) => Box::pin(audit::run(args, &mut std::io::stdout())).await,
+        Some(Command::Backup(args)) => Box::pin(backup::run(args, &mut std::io::stdout())).await,
+        Some(Command::Restore(args)) => Box::pin(backup::restore(args, &mut std::io::stdout())).await,
+        Some(Command::Export(args)) => Box::pin(catalogue::export(args, &mut std::io::stdout())).await,
+        Some(Command::Import(args)) => Box::pin(catalogue::import(args, &mut std::io::stdout())).await,
+        Some(Command::Doctor(args)) => Box::pin(doctor::run(*args, &mut std::io::stdout())).await,
         Some(Command::Dlq(args)) => Box::pin(commands::dlq::run(*args, &mut std::io::stdout())).await,
         Some(Command::Topics(args)) => Box::pin(commands::topics::run(*args, &mut std::io::stdout())).await,
         Some(Command::Groups(args)) => Box::pin(commands::groups::run(*args, &mut std::io::stdout())).await,

@@ -22,7 +22,7 @@ use holdfast_products::sqlite::SqliteProducts;
 use holdfast_service::SystemClock;
 use holdfast_service::config::MongoArgs;
 use holdfast_storage::StoreError;
-use holdfast_storage::sqlite::snapshot;
+use holdfast_storage::sqlite::freeze;
 use serde_json::json;
 
 use crate::cli::RuntimeArgs;
@@ -136,6 +136,18 @@ async fn check(opened: &Opened, args: &AuditArgs, out: &mut (dyn Write + Send)) 
 /// look so, and does not look so again.
 const LOOKS: usize = 5;
 
+/// Audits the databases in a folder that nothing runs on; gives how many problems there are. Every page is proved too.
+///
+/// # Errors
+/// If they are not there, in use, or damaged.
+pub(crate) async fn problems_in(folder: &Path) -> anyhow::Result<u64> {
+    let (orders, products) = open(&Files::in_folder(folder)?).await?;
+    let opened = Opened { seen: Seen::AtRest, orders, products, _folder: None };
+    let audit = opened.examine().await;
+    opened.close().await;
+    Ok(audit?.problems())
+}
+
 /// Both databases, and how they were found.
 struct Opened {
     seen: Seen,
@@ -167,11 +179,13 @@ impl Opened {
             Ok((orders, products)) => Ok(Self { seen: Seen::AtRest, orders, products, _folder: None }),
             Err(StoreError::InUse(_)) => {
                 let folder = Scratch::make(data_dir)?;
-                // Orders first: Products is then never behind what the orders say.
                 let copies =
                     Files { orders: folder.0.join("orders.db"), products: folder.0.join("products.db") };
-                snapshot(&files.orders, &copies.orders)?;
-                snapshot(&files.products, &copies.products)?;
+                let frozen = freeze(&[&files.orders, &files.products])?;
+                for (frozen, copy) in frozen.iter().zip([&copies.orders, &copies.products]) {
+                    frozen.copy_to(copy, |_| true)?;
+                }
+                drop(frozen);
                 let (orders, products) = open(&copies).await?;
                 Ok(Self { seen: Seen::Snapshots, orders, products, _folder: Some(folder) })
             }

@@ -84,14 +84,7 @@ impl Client {
         uri: &Uri,
         body: Bytes,
     ) -> Result<Answer, ClientError> {
-        let has_body = !body.is_empty();
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = method;
-        *request.uri_mut() = uri.clone();
-        if has_body {
-            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        self.send(request).await
+        self.send(request(method, uri.clone(), body)).await
     }
 
     /// As [`Client::exchange`], with headers of one's own; `Host` and the token are added. The connection of a call that is dropped before
@@ -114,6 +107,18 @@ impl Client {
     pub(crate) async fn get(&mut self, uri: &Uri) -> Result<Answer, ClientError> {
         self.exchange(Method::GET, uri, Bytes::new()).await
     }
+}
+
+/// A request with a JSON body, or without any.
+pub(crate) fn request(method: Method, uri: Uri, body: Bytes) -> Request<Full<Bytes>> {
+    let has_body = !body.is_empty();
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    if has_body {
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    request
 }
 
 impl Link {

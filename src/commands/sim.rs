@@ -1,7 +1,7 @@
 //! `holdfast sim`: the shipped services in a simulated world, from one seed.
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::Write;
 use std::ops::RangeInclusive;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -11,12 +11,12 @@ use anyhow::Context;
 use clap::Args;
 use holdfast_sim::plan::Plan;
 use holdfast_sim::{Found, Search, Violation, attempt, minimise};
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::RuntimeArgs;
 use crate::interrupt::{INTERRUPTED, or_interrupted};
+use crate::progress::counting;
 
 /// Plans that are tried to make a failing one shorter.
 const BUDGET: usize = 600;
@@ -128,7 +128,7 @@ struct Report {
 
 fn search(args: &SimArgs, stop: &CancellationToken) -> Report {
     let seeds = args.seed.map_or_else(|| args.seeds.0.clone(), |seed| seed..=seed);
-    let bar = bar((seeds.end() - seeds.start()).saturating_add(1), "seeds");
+    let bar = counting((seeds.end() - seeds.start()).saturating_add(1), "seeds");
     let begun = Instant::now();
     let search = Search { seeds, steps: args.steps, threads: args.runtime.worker_threads() };
     let found = search.run(stop, &|| bar.inc(1));
@@ -136,7 +136,7 @@ fn search(args: &SimArgs, stop: &CancellationToken) -> Report {
     let took = begun.elapsed();
     let single = args.seed.map(|seed| attempt(&Plan::of(seed, args.steps), args.trace));
     let shortest = found.failure.as_ref().map(|(plan, violation)| {
-        let bar = self::bar(plan.steps.len() as u64, "steps left out");
+        let bar = counting(plan.steps.len() as u64, "steps left out");
         let total = plan.steps.len();
         let shortest =
             minimise(plan, violation, BUDGET, stop, |left| bar.set_position((total - left) as u64));
@@ -147,15 +147,6 @@ fn search(args: &SimArgs, stop: &CancellationToken) -> Report {
     let last = last[last.len().saturating_sub(SHOWN)..].to_vec();
     let (lines, hash) = single.map_or((Vec::new(), None), |outcome| (outcome.lines, Some(outcome.hash)));
     Report { found, shortest, last, lines, hash, took }
-}
-
-fn bar(length: u64, what: &'static str) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} ({eta} left)");
-    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(length).with_style(style).with_message(what)
 }
 
 fn totals(

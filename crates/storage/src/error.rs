@@ -35,7 +35,8 @@ pub enum StoreError {
     Inconsistent(String),
     /// The database was written by a newer version of the software.
     #[error(
-        "the database has schema version {found} of {component}, this build knows {known}: use a newer build"
+        "the database has schema version {found} of {component}, this build knows {known}: start the build that wrote it, or a \
+         newer one; to go back to this build, restore a backup from before the upgrade"
     )]
     NewerSchema {
         /// Which part's schema.

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::{Method, StatusCode, Uri};
+use holdfast_service::config::Secret;
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use hyper::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
 
 use super::ServiceName;
-use crate::client::{Answer, Client, ClientError, Endpoint};
+use crate::client::{Answer, Client, ClientError, Endpoint, request};
 
 /// Longer than a service takes for a request at most.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -59,28 +61,52 @@ pub(crate) struct Service {
     pub(crate) name: ServiceName,
     endpoint: Endpoint,
     client: Option<Client>,
+    authorization: Option<HeaderValue>,
 }
 
 impl Service {
     /// Connects when it is asked for something.
     pub(crate) fn new(name: ServiceName, endpoint: Endpoint) -> Self {
-        Self { name, endpoint, client: None }
+        Self { name, endpoint, client: None, authorization: None }
+    }
+
+    /// Sends this token with every call.
+    ///
+    /// # Errors
+    /// If it cannot stand in a header.
+    pub(crate) fn with_token(mut self, token: &Secret) -> anyhow::Result<Self> {
+        let value = HeaderValue::try_from(format!("Bearer {}", token.reveal()));
+        let mut value = value.map_err(|_| anyhow::anyhow!("the token has characters that no token has"))?;
+        value.set_sensitive(true);
+        self.authorization = Some(value);
+        Ok(self)
     }
 
     /// Asks for `path`; gives the whole envelope.
     pub(crate) async fn get(&mut self, path: &str) -> Result<Value, CallError> {
-        Ok(self.call(Method::GET, path, Bytes::new()).await?.0)
+        Ok(self.call(Method::GET, path, &[], Bytes::new()).await?.0)
     }
 
     /// As [`Service::get`], read as a `T`: for parts that must be shown byte by byte as they came.
     pub(crate) async fn get_as<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, CallError> {
-        let (_, body) = self.call(Method::GET, path, Bytes::new()).await?;
+        let (_, body) = self.call(Method::GET, path, &[], Bytes::new()).await?;
         serde_json::from_slice(&body).map_err(|_| self.stranger(StatusCode::OK))
     }
 
     /// Sends `body` to `path`; gives the whole envelope.
     pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Result<Value, CallError> {
-        Ok(self.call(Method::POST, path, body.to_string().into()).await?.0)
+        self.send(Method::POST, path, &[], body.to_string().into()).await
+    }
+
+    /// Sends `body` to `path` with these headers too; gives the whole envelope.
+    pub(crate) async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: &[(HeaderName, HeaderValue)],
+        body: Bytes,
+    ) -> Result<Value, CallError> {
+        Ok(self.call(method, path, headers, body).await?.0)
     }
 
     /// Closes the connection: the service would, while a person thinks.
@@ -88,8 +114,14 @@ impl Service {
         self.client = None;
     }
 
-    async fn call(&mut self, method: Method, path: &str, body: Bytes) -> Result<(Value, Bytes), CallError> {
-        let answer = match tokio::time::timeout(PATIENCE, self.exchange(method, path, body)).await {
+    async fn call(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: &[(HeaderName, HeaderValue)],
+        body: Bytes,
+    ) -> Result<(Value, Bytes), CallError> {
+        let answer = match tokio::time::timeout(PATIENCE, self.exchange(method, path, headers, body)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(self.away(Some(error))),
             Err(_) => return Err(self.away(None)),
@@ -108,14 +140,24 @@ impl Service {
         }
     }
 
-    async fn exchange(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
-        let uri: Uri = path.parse().unwrap_or_default();
+    async fn exchange(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: &[(HeaderName, HeaderValue)],
+        body: Bytes,
+    ) -> Result<Answer, ClientError> {
+        let mut request = request(method, path.parse().unwrap_or_default(), body);
+        request.headers_mut().extend(headers.iter().cloned());
+        if let Some(value) = &self.authorization {
+            request.headers_mut().insert(AUTHORIZATION, value.clone());
+        }
         // A connection that an error or a time limit has cut short is not used again.
         let mut client = match self.client.take() {
             Some(client) => client,
             None => Client::connect(&self.endpoint).await?,
         };
-        let answer = client.exchange(method, &uri, body).await?;
+        let answer = client.send(request).await?;
         self.client = Some(client);
         Ok(answer)
     }

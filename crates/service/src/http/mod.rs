@@ -40,7 +40,7 @@ pub use guard::Guarded;
 pub use health::{Operational, ReadyCheck, operational_routes};
 pub use hosts::{AllowedHosts, InvalidHost};
 pub use idempotency::{IdempotencyKey, IdempotencyScope, Running, RunningGuard};
-pub use json::{MaybeJson, StrictJson};
+pub use json::{MaybeJson, StrictJson, parse};
 pub use json_object::JsonObject;
 pub use layers::{HttpOptions, InvalidHttp, RequestContext, finish};
 pub use path::{PathId, parse_id};

@@ -113,6 +113,17 @@ impl Mongo {
         &self.client
     }
 
+    /// The name of the replica set whose primary answers; `None` if the server is in none, and so has no transactions. A router
+    /// of a sharded cluster counts as one.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if no primary answers.
+    pub async fn replica_set(&self) -> Result<Option<String>, StoreError> {
+        let said = self.database.run_command(doc! { "hello": 1 }).await.map_err(unavailable)?;
+        let router = said.get_str("msg").ok().filter(|kind| *kind == "isdbgrid");
+        Ok(said.get_str("setName").ok().or(router).map(str::to_owned))
+    }
+
     /// Makes what every store needs, and notes the version of `component`'s own schema. Idempotent; several instances may
     /// do it at the same time. Names this life of the database.
     ///

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, oneshot};
 
+use super::backup;
 use super::checkpoint::{CHECKPOINT_PAGES, Checkpoints};
 use super::journal::{self, Appender};
 use super::log;
@@ -207,16 +208,7 @@ impl Database {
     /// [`StoreError::Inconsistent`] with the first damage.
     pub async fn check_pages(&self) -> Result<(), StoreError> {
         let path = self.path.clone();
-        self.read(move |connection| {
-            // What an earlier read of this thread has found is not told of again.
-            drop(pages::found());
-            let said: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-            if said == "ok" {
-                return Ok(());
-            }
-            Err(StoreError::Inconsistent(damage_of(&path, &pages::found().unwrap_or(said))))
-        })
-        .await
+        self.read(move |connection| backup::check_connection(connection, &path)).await
     }
 
     /// Runs `query` on a read connection, which sees one snapshot and no later commit.
@@ -277,16 +269,6 @@ impl Database {
     }
 }
 
-/// Writes a consistent copy of the database at `from`, which may be in use by another process, to a new file `to`.
-///
-/// # Errors
-/// If `from` cannot be read or `to` exists.
-pub fn snapshot(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let source = open_with(from, None, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    source.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
-    Ok(())
-}
-
 impl Drop for Database {
     fn drop(&mut self) {
         drop(self.queue.lock().take());
@@ -322,7 +304,7 @@ fn unavailable(path: &Path, error: &std::io::Error) -> StoreError {
 }
 
 /// What to say of a file that cannot be believed.
-fn damage_of(path: &Path, what: &str) -> String {
+pub(super) fn damage_of(path: &Path, what: &str) -> String {
     let file = path.display().to_string();
     let what = if what.contains(&file) { what.to_owned() } else { format!("{file}: {what}") };
     let advice = if what.contains("backup") { "" } else { "; put a backup in its place" };
@@ -355,7 +337,11 @@ pub fn connect(path: &Path) -> Result<Connection, StoreError> {
     open_with(path, None, OpenFlags::SQLITE_OPEN_READ_WRITE)
 }
 
-fn open_with(path: &Path, beneath: Option<&str>, flags: OpenFlags) -> Result<Connection, StoreError> {
+pub(super) fn open_with(
+    path: &Path,
+    beneath: Option<&str>,
+    flags: OpenFlags,
+) -> Result<Connection, StoreError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags_and_vfs(path, flags, pages::vfs(beneath)?.as_str())?;
     connection.set_prepared_statement_cache_capacity(128);
@@ -363,7 +349,7 @@ fn open_with(path: &Path, beneath: Option<&str>, flags: OpenFlags) -> Result<Con
     Ok(connection)
 }
 
-fn reader(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
+pub(super) fn reader(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
     // Read-only by pragma: a read-only connection could not recover the write-ahead log.
     let connection = open_with(path, vfs, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4000;")?;

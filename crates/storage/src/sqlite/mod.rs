@@ -3,6 +3,7 @@
 //! One writer thread takes everything that is queued, runs each request in a savepoint of its own inside one
 //! transaction, commits once with a flush to disk, and then answers all. Readers have their own connections.
 
+mod backup;
 mod checkpoint;
 mod database;
 mod inbox;
@@ -14,8 +15,9 @@ mod schema;
 mod tail;
 mod writer;
 
+pub use backup::{Frozen, Identity, begin_new_life, check_file, freeze, identity, known_version};
 pub use checkpoint::CHECKPOINT_PAGES;
-pub use database::{Database, Options, connect, snapshot};
+pub use database::{Database, Options, connect};
 pub use inbox::{count_attempts, remove_parked};
 pub use log::damage as log_damage;
 pub use outbox::JournalOutbox;

@@ -12,6 +12,8 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+pub use schema::ORDERS;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

@@ -4,7 +4,7 @@ use holdfast_storage::sqlite::Migrations;
 
 /// Accepting an order writes one row of `orders` and nothing else of these; the index tables follow behind
 /// ([`super::index`]).
-pub(super) const ORDERS: Migrations = Migrations {
+pub const ORDERS: Migrations = Migrations {
     component: "orders",
     steps: &["
         CREATE TABLE orders (

@@ -99,6 +99,15 @@ impl CreateProduct {
     }
 }
 
+/// Whether `POST` would understand this body, in a shop with this currency: for tools that prove a file before they send
+/// it. Whether its SKU is free, only the service knows.
+///
+/// # Errors
+/// What `POST` would answer.
+pub fn check_new_product(body: &[u8], currency: Currency) -> ApiResult<()> {
+    holdfast_service::http::parse::<CreateProduct>(body)?.read(currency).map(drop)
+}
+
 fn answer(view: &ProductView) -> StoredAnswer {
     product_answer(StatusCode::CREATED, "Product created", view)
 }

@@ -32,6 +32,7 @@ use crate::decider::Decider;
 use crate::domain::{ProductView, Refusal, Shelf};
 use crate::store::ProductStore;
 
+pub use create::check_new_product;
 pub use openapi::openapi;
 
 /// Where the collection is.

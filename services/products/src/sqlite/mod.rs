@@ -9,6 +9,8 @@ mod schema;
 mod tests;
 mod write;
 
+pub use schema::PRODUCTS;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

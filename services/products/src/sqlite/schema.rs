@@ -3,7 +3,7 @@
 use holdfast_storage::sqlite::Migrations;
 
 /// Released steps are never changed: append.
-pub(super) const PRODUCTS: Migrations = Migrations {
+pub const PRODUCTS: Migrations = Migrations {
     component: "products",
     steps: &["
         CREATE TABLE products (

@@ -22,7 +22,7 @@ use crate::position::TopicPartition;
 use crate::record::{Incarnation, Seq};
 
 /// Made when the database is first used behind a broker.
-const OUTBOX: Migrations = Migrations {
+pub(super) const OUTBOX: Migrations = Migrations {
     component: "outbox",
     steps: &["
         -- One row: every record up to here is at the broker.

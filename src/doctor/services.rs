@@ -1,0 +1,113 @@
+//! The services, if they run.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+
+use serde_json::Value;
+
+use super::Finding;
+use crate::client::Endpoint;
+use crate::commands::operator::{CallError, Service, ServiceName};
+
+/// Whether a service's address is free, or who answers there and how well that is.
+pub(super) async fn check(name: ServiceName, addr: SocketAddr) -> Vec<Finding> {
+    let (check, variable) = match name {
+        ServiceName::Orders => ("orders service", "ORDERS_ADDR"),
+        ServiceName::Products => ("products service", "PRODUCTS_ADDR"),
+    };
+    match TcpListener::bind(addr) {
+        Ok(_) => return vec![Finding::ok(check, format!("does not run; {addr} is free"))],
+        Err(error) if error.kind() != ErrorKind::AddrInUse => {
+            let advice =
+                format!("set {variable} to an address of this machine and a port that this user may have");
+            return vec![Finding::fail(check, format!("{addr} cannot be had: {error}"), advice)];
+        }
+        Err(_) => {}
+    }
+    // A service that listens on all addresses answers on the loopback one.
+    let at = if addr.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], addr.port())) } else { addr };
+    let Ok(endpoint) = Endpoint::new(&at.to_string()) else { return Vec::new() };
+    let mut service = Service::new(name, endpoint);
+    let ready = service.get("/health/ready").await;
+    if let Err(CallError::Stranger { .. } | CallError::Away { .. }) = ready {
+        let advice = format!("stop what listens there, or set {variable} to another address");
+        return vec![Finding::fail(check, format!("something else listens at {addr}"), advice)];
+    }
+    let audit = service.get("/health/audit").await;
+    let letters = service.get("/api/v1/dead-letters?limit=1").await;
+    vec![readiness(check, addr, ready), books(check, audit), parked(check, letters)]
+}
+
+fn readiness(check: &'static str, addr: SocketAddr, said: Result<Value, CallError>) -> Finding {
+    match said {
+        Ok(_) => Finding::ok(check, format!("is ready at {addr}")),
+        Err(error) => Finding::fail(check, error.to_string(), "mend what it names, and look into its log"),
+    }
+}
+
+fn books(check: &'static str, said: Result<Value, CallError>) -> Finding {
+    match said {
+        Err(error) => Finding::warn(check, format!("audit: {error}"), "ask /health/audit with a token"),
+        Ok(said) => match said["data"]["status"].as_str().unwrap_or_default() {
+            "mismatch" => Finding::fail(
+                check,
+                "audit: the books do not balance",
+                "run holdfast audit: it says what is wrong",
+            ),
+            "stale" => Finding::warn(
+                check,
+                "audit: no round was finished for long",
+                "look whether the other service runs",
+            ),
+            "off" => Finding::warn(check, "audit: off", "set AUDIT_EVERY_SECONDS to something else than 0"),
+            status => Finding::ok(check, format!("audit: {status}")),
+        },
+    }
+}
+
+fn parked(check: &'static str, said: Result<Value, CallError>) -> Finding {
+    match said {
+        Err(error) => {
+            Finding::warn(check, format!("dead letters: {error}"), "ask with a token: holdfast dlq")
+        }
+        Ok(said) => match said["data"]["deadLetters"].as_array().map_or(0, Vec::len) {
+            0 => Finding::ok(check, "no dead letters"),
+            _ => Finding::warn(
+                check,
+                "has dead letters",
+                "look at them with holdfast dlq; docs/dead-letters.md says what to do",
+            ),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::State;
+    use super::*;
+
+    #[test]
+    fn what_a_service_says_is_judged() {
+        let books = |status: &str| books("x", Ok(json!({"data": {"status": status}}))).state;
+        assert_eq!(
+            ["clean", "running", "standby", "off", "stale", "mismatch"].map(books),
+            [State::Ok, State::Ok, State::Ok, State::Warn, State::Warn, State::Fail]
+        );
+        let letters = |letters: Value| parked("x", Ok(json!({"data": {"deadLetters": letters}}))).state;
+        assert_eq!([letters(json!([])), letters(json!([{}]))], [State::Ok, State::Warn]);
+    }
+
+    #[tokio::test]
+    async fn a_stranger_at_the_port_is_no_service() {
+        let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = stranger.local_addr().unwrap();
+        // Whoever connects is hung up on.
+        let served = std::thread::spawn(move || stranger.accept().map(drop));
+        let found = check(ServiceName::Orders, addr).await;
+        served.join().unwrap().unwrap();
+        assert!(found[0].state == State::Fail && found[0].found.contains("something else"), "{found:?}");
+        assert_eq!(check(ServiceName::Orders, ([127, 0, 0, 1], 0).into()).await[0].state, State::Ok);
+    }
+}
