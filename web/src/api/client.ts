@@ -1,6 +1,8 @@
 /** The two services, typed by their own API document. Both are reached through the server that the page came from. */
 import createClient from "openapi-fetch";
 
+import { authorization } from "@/lib/token";
+
 import { ApiProblem, problemOf } from "./problem";
 import type { components, paths } from "./schema";
 
@@ -12,6 +14,15 @@ export const baseOf = (service: ServiceName): string => `/services/${service}`;
 
 export const orders = createClient<paths>({ baseUrl: baseOf("orders") });
 export const products = createClient<paths>({ baseUrl: baseOf("products") });
+/** Each call shows the token, if there is one. */
+for (const client of [orders, products]) {
+  client.use({
+    onRequest: ({ request }) => {
+      for (const [name, value] of Object.entries(authorization())) request.headers.set(name, value);
+      return request;
+    },
+  });
+}
 export const clientOf = (service: ServiceName) => (service === "orders" ? orders : products);
 
 interface Answer<T> {
@@ -35,9 +46,9 @@ export async function unwrap<T>(asked: Promise<Answer<T>>): Promise<T> {
 
 /** Calls of the web server itself, which the services' document does not have. */
 export async function call<T>(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<T> {
-  const request: RequestInit = { method };
+  const request: RequestInit = { method, headers: authorization() };
   if (body !== undefined) {
-    request.headers = { "content-type": "application/json" };
+    request.headers = { ...authorization(), "content-type": "application/json" };
     request.body = JSON.stringify(body);
   }
   const asked = fetch(path, request).then(async (response): Promise<Answer<{ data: T }>> => {

@@ -2,6 +2,7 @@
 import { queryOptions } from "@tanstack/react-query";
 
 import { parseMetrics, type Metrics } from "@/lib/metrics";
+import { authorization } from "@/lib/token";
 
 import { ApiProblem } from "./problem";
 import { baseOf, call, type ServiceName } from "./client";
@@ -11,6 +12,8 @@ export interface Config {
   currency: string;
   bus: "embedded" | "kafka";
   demo: boolean;
+  /** Whether the services ask for a token. */
+  authentication: boolean;
 }
 
 export const config = queryOptions({
@@ -42,7 +45,7 @@ export const readiness = (service: ServiceName) =>
 export const metrics = queryOptions({
   queryKey: ["metrics"],
   queryFn: async ({ signal }): Promise<Metrics> => {
-    const response = await fetch(`${baseOf("orders")}/metrics`, { signal });
+    const response = await fetch(`${baseOf("orders")}/metrics`, { signal, headers: authorization() });
     if (!response.ok) throw new ApiProblem({ status: response.status, code: "METRICS", message: "No metrics" });
     return parseMetrics(await response.text());
   },

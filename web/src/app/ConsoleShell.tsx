@@ -12,6 +12,7 @@ import { Icon, Logo, type IconName } from "@/ui/Icon";
 import { LivePill, OfflineNotice } from "./LivePill";
 import { openPalette, Palette } from "./Palette";
 import { ThemeButton } from "./ThemeButton";
+import { TokenButton } from "./TokenButton";
 
 interface Item {
   to: string;
@@ -84,6 +85,7 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
       </nav>
       <div className="sidebar-foot">
         <LivePill />
+        <TokenButton />
         <div className="row">
           <span className="grow">
             {settings === undefined

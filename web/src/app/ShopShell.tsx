@@ -12,6 +12,7 @@ import { useToast, type Notice } from "@/ui/toast";
 
 import { LivePill, OfflineNotice } from "./LivePill";
 import { ThemeButton } from "./ThemeButton";
+import { TokenButton } from "./TokenButton";
 
 /** What a customer wants to be told; `null`: nothing. */
 export function noticeOf({ event, order }: OrderMessage): Notice | null {
@@ -64,6 +65,7 @@ export function ShopShell() {
           <Button kind="ghost" size="small" icon="user" title="Shopping as" onClick={() => setAsking(true)}>
             {customer}
           </Button>
+          <TokenButton />
           <ThemeButton />
           <Link className="button small" to="/overview">
             Console

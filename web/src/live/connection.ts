@@ -2,6 +2,7 @@
 import { io, type Socket } from "socket.io-client";
 
 import { baseOf } from "@/api/client";
+import { token, watchToken } from "@/lib/token";
 
 import { ORDER_EVENTS, type LiveMessage } from "./messages";
 
@@ -32,7 +33,16 @@ export class LiveConnection {
       transports: ["websocket", "polling"],
       autoConnect: false,
       reconnectionDelayMax: 3_000,
-      auth: (give) => give(this.#seq === undefined ? {} : { seq: this.#seq }),
+      auth: (give) =>
+        give({
+          ...(this.#seq === undefined ? {} : { seq: this.#seq }),
+          ...(token() === "" ? {} : { token: token() }),
+        }),
+    });
+    // Somebody else now, or a token in place of one that is over: what is shown is asked for anew.
+    watchToken(() => {
+      this.#seq = undefined;
+      this.#socket.disconnect().connect();
     });
     const position = (said: { seq?: string }) => {
       if (said.seq !== undefined) this.#seq = said.seq;

@@ -72,7 +72,8 @@ impl KeyUrl {
         let authority = uri.authority().filter(|a| !a.as_str().contains('@')).ok_or(InvalidUrl)?;
         let host = authority.host().trim_matches(['[', ']']).to_owned();
         let secure = uri.scheme() == Some(&Scheme::HTTPS);
-        if !secure && !(uri.scheme() == Some(&Scheme::HTTP) && is_this_machine(&host)) {
+        let near = uri.scheme() == Some(&Scheme::HTTP) && is_this_machine(&host);
+        if !secure && !near {
             return Err(InvalidUrl);
         }
         let tls = match secure {

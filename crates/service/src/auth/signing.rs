@@ -14,7 +14,7 @@ const RSA: &[u8] = include_bytes!("testkey_rsa.pk8");
 
 pub(crate) enum Signing {
     Rsa(Box<RsaKeyPair>),
-    Ec(EcdsaKeyPair),
+    Ec(Box<EcdsaKeyPair>),
 }
 
 pub(crate) fn base64(bytes: impl AsRef<[u8]>) -> String {
@@ -41,7 +41,7 @@ impl Signing {
     pub(crate) fn es256() -> Self {
         let (algorithm, random) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
         let pair = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
-        Self::Ec(EcdsaKeyPair::from_pkcs8(algorithm, pair.as_ref(), &random).unwrap())
+        Self::Ec(Box::new(EcdsaKeyPair::from_pkcs8(algorithm, pair.as_ref(), &random).unwrap()))
     }
 
     /// The public key, as a key set has it.

@@ -221,17 +221,21 @@ async fn serve(hub: &Arc<Hub>, socket: SocketRef) {
     match drain.run_until_cancelled(serving).await {
         Some(End::Gone) => {}
         Some(end @ (End::Slow | End::Expired)) => {
-            let notice = Message::Notice(if matches!(end, End::Slow) {
+            if matches!(end, End::Slow) {
                 metrics::counter!("live_slow_clients_total").increment(1);
-                Notice::reload(None, ReloadReason::SlowClient, hub.now())
+                // Volatile: it does not need room in the queue.
+                let notice = Message::Notice(Notice::reload(None, ReloadReason::SlowClient, hub.now()));
+                let _ = socket.volatile().emit(notice.event(), notice.json());
             } else {
-                Notice::error(ErrorCode::Unauthenticated, "the token has expired", hub.now())
-            });
+                let problem = "the token has expired";
+                let notice = Message::Notice(Notice::error(ErrorCode::Unauthenticated, problem, hub.now()));
+                let _ = socket.emit(notice.event(), notice.json());
+            }
             drop(subscription);
             let farewell = async {
                 tokio::select! {
                     () = gone.cancelled() => {}
-                    () = cut_off(&socket, &notice) => {}
+                    () = cut_off(&socket) => {}
                 }
             };
             drain.run_until_cancelled(farewell).await;
@@ -296,10 +300,9 @@ async fn send(hub: &Hub, socket: &SocketRef, message: &Message) -> Result<(), En
     }
 }
 
-/// Tells a client why, if it does not poll, and disconnects it. Its session ends with the missing heartbeat.
-async fn cut_off(socket: &SocketRef, notice: &Message) {
-    // Volatile: it does not need room in the queue.
-    let _ = socket.volatile().emit(notice.event(), notice.json());
+/// Disconnects a client. The session of one that is told nothing more, because it takes nothing, ends with the missing
+/// heartbeat.
+async fn cut_off(socket: &SocketRef) {
     while let Err(SocketError::InternalChannelFull) = socket.clone().disconnect() {
         tokio::time::sleep(Duration::from_millis(250)).await;
     }

@@ -5,15 +5,18 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::{Path as InPath, Query, State};
 use axum::routing::post;
 use holdfast_orders::live::LiveConfig;
+use holdfast_service::SystemClock;
+use holdfast_service::auth::mint;
+use holdfast_service::auth::test_support::with_secret;
+use holdfast_service::http::Role;
 use serde::Deserialize;
 use tokio::process::Command;
+use tokio::sync::Mutex;
 
 use crate::support::{World, patient};
-
-const SCRIPT: &str = "live.test.mjs";
 
 /// Longer than a slow machine takes to install one package or to run the script.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -48,23 +51,41 @@ fn controls(world: Weak<World>) -> Router {
         .route("/test/stock", post(stock))
         .route("/test/trim", post(trim))
         .route("/test/shutdown", post(shutdown))
+        .route("/test/token/{seconds}", post(async |InPath(seconds): InPath<u64>| minted(seconds)))
         .with_state(world)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_real_socket_io_client_works() {
-    let installed = install().await;
-    // A copy of its own below `node_modules`, so that runs at the same time do not share it.
-    let folder = tempfile::tempdir_in(installed).unwrap();
-    std::fs::copy(source().join(SCRIPT), folder.path().join(SCRIPT)).unwrap();
     let world = World::start_with(LiveConfig::default(), controls).await;
-    let mut node = Command::new("node");
-    node.arg("--test").arg("--test-reporter=spec").arg(SCRIPT).current_dir(folder.path());
-    node.env("LIVE_URL", format!("http://{}", world.addr));
-    run("node --test live.test.mjs", node).await;
+    script("live.test.mjs", &world).await;
     // The script's last act is a shutdown while it is connected.
     let report = patient(world.lifecycle.wait()).await;
     assert!(report.is_clean(), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_real_socket_io_client_shows_a_token() {
+    let world = World::start_guarded_with(controls).await;
+    script("guarded.test.mjs", &world).await;
+}
+
+/// A token of a customer, good for so many seconds.
+fn minted(seconds: u64) -> String {
+    let ttl = Duration::from_secs(seconds);
+    mint(&with_secret(), &SystemClock, "user-2", Role::Customer, ttl).unwrap()
+}
+
+/// Runs a script under Node against `world`.
+async fn script(name: &str, world: &World) {
+    let installed = install().await;
+    // A copy of its own below `node_modules`, so that runs at the same time do not share it.
+    let folder = tempfile::tempdir_in(installed).unwrap();
+    std::fs::copy(source().join(name), folder.path().join(name)).unwrap();
+    let mut node = Command::new("node");
+    node.arg("--test").arg("--test-reporter=spec").arg(name).current_dir(folder.path());
+    node.env("LIVE_URL", format!("http://{}", world.addr));
+    run(&format!("node --test {name}"), node).await;
 }
 
 fn source() -> PathBuf {
@@ -73,6 +94,8 @@ fn source() -> PathBuf {
 
 /// Installs the client below the target folder, once for each lock file.
 async fn install() -> PathBuf {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+    let _installing = ONE_AT_A_TIME.lock().await;
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live-js");
     std::fs::create_dir_all(&folder).unwrap();
     let lock = std::fs::read(source().join("package-lock.json")).unwrap();

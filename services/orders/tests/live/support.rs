@@ -109,8 +109,15 @@ impl World {
 
     /// As [`World::start`], for those who have a token.
     pub(crate) async fn start_guarded() -> Arc<Self> {
+        Self::start_guarded_with(|_| Router::new()).await
+    }
+
+    /// As [`World::start_guarded`], with more routes.
+    pub(crate) async fn start_guarded_with(
+        routes: impl FnOnce(std::sync::Weak<Self>) -> Router,
+    ) -> Arc<Self> {
         let auth = authenticator(Arc::new(SystemClock));
-        Self::begin(LiveConfig::default(), Some(auth), |_| Router::new()).await
+        Self::begin(LiveConfig::default(), Some(auth), routes).await
     }
 
     async fn begin(

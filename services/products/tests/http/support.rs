@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use bytes::Bytes;
 use holdfast_bus::worker::Handler;
 use holdfast_bus::{Bus, EmbeddedBus, PRODUCTS_GROUP};
@@ -34,6 +35,7 @@ pub(crate) struct Shop {
     pub(crate) bus: Arc<dyn Bus>,
     /// What Orders would write to.
     pub(crate) orders: Arc<Database>,
+    router: Router,
     _lifecycle: Lifecycle,
     clock: ManualClock,
     _folder: tempfile::TempDir,
@@ -63,8 +65,18 @@ impl Shop {
             dead_letters: Arc::new(decider.clone()),
         };
         let router = router(app).merge(operator::router(operator));
-        let client = TestClient::new(finish(router, HttpOptions::default()));
-        Self { client, store, decider, bus, orders, _lifecycle: lifecycle, clock, _folder: folder }
+        let client = TestClient::new(finish(router.clone(), HttpOptions::default()));
+        Self { client, store, decider, bus, orders, router, _lifecycle: lifecycle, clock, _folder: folder }
+    }
+
+    /// Its routes, without the outer layer.
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Its clock.
+    pub(crate) fn clock(&self) -> ManualClock {
+        self.clock.clone()
     }
 
     /// Adds a product and gives its id.
