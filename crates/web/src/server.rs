@@ -78,7 +78,11 @@ pub async fn start(
                 if is_exposed(addr) {
                     tracing::warn!("{addr} can be reached from other machines, and every caller is an admin");
                 }
-                let options = HttpOptions { untimed_prefix: LIVE, ..HttpOptions::from_args(common, addr)? };
+                let options = HttpOptions {
+                    service: "web",
+                    untimed_prefix: LIVE,
+                    ..HttpOptions::from_args(common, addr)?
+                };
                 served.push(server.local_addr());
                 server.serve(finish(router(&shared), options), lifecycle);
             }
