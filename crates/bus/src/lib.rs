@@ -6,6 +6,7 @@
 mod batch;
 pub mod embedded;
 pub mod kafka;
+mod metered;
 pub mod relay;
 mod retention;
 #[cfg(any(test, feature = "suite"))]
@@ -25,6 +26,7 @@ use thiserror::Error;
 pub use batch::{Batch, Span};
 pub use embedded::EmbeddedBus;
 pub use kafka::{KafkaBus, KafkaConfig, KafkaConfigError};
+pub use metered::Metered;
 pub use retention::{Keeps, Retention};
 pub use tail::{TailFrom, TailPosition};
 pub use valve::{Valve, Valved};

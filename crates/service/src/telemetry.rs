@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use thiserror::Error;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -24,6 +24,12 @@ pub const STEP_TARGET: &str = "step";
 /// Bounds of the duration histograms, in seconds.
 const SECONDS: &[f64] =
     &[0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// Bounds of the histograms of how many there were: requests in a commit, messages in a batch.
+const COUNTS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+/// Those histograms; all others are of seconds.
+const COUNTED: &[&str] =
+    &["store_commit_requests", "orders_commit_group", "products_batch_messages", "consumer_batch_messages"];
 
 /// The `LOG` filter makes no sense.
 #[derive(Debug, Error)]
@@ -161,10 +167,7 @@ impl Metrics {
         static INSTALLED: OnceLock<Metrics> = OnceLock::new();
         INSTALLED
             .get_or_init(|| {
-                let builder = PrometheusBuilder::new();
-                // Only an empty list is refused; without buckets, histograms would be shown as quantiles.
-                let builder = builder.set_buckets(SECONDS).unwrap_or_else(|_| PrometheusBuilder::new());
-                let recorder = builder.build_recorder();
+                let recorder = with_buckets(PrometheusBuilder::new()).build_recorder();
                 let handle = recorder.handle();
                 if metrics::set_global_recorder(recorder).is_err() {
                     tracing::warn!("another metrics recorder is installed; /metrics stays empty");
@@ -190,6 +193,15 @@ impl Metrics {
             }
         });
     }
+}
+
+fn with_buckets(builder: PrometheusBuilder) -> PrometheusBuilder {
+    // Only an empty list is refused; without buckets, histograms would be shown as quantiles.
+    let builder = builder.set_buckets(SECONDS).unwrap_or_else(|_| PrometheusBuilder::new());
+    COUNTED.iter().fold(builder, |builder, name| {
+        let matcher = Matcher::Full((*name).to_owned());
+        builder.set_buckets_for_metric(matcher, COUNTS).unwrap_or_else(|_| PrometheusBuilder::new())
+    })
 }
 
 #[cfg(test)]
@@ -249,9 +261,11 @@ mod tests {
         let metrics = Metrics::install();
         metrics::counter!("telemetry_test_total").increment(2);
         metrics::histogram!("telemetry_test_seconds").record(0.003);
+        metrics::histogram!("store_commit_requests").record(100.0);
         let text = Metrics::install().render();
         assert!(text.contains("telemetry_test_total 2"), "{text}");
         assert!(text.contains("telemetry_test_seconds_bucket{le=\"0.005\"} 1"), "{text}");
+        assert!(text.contains("store_commit_requests_bucket{le=\"128\"} 1"), "{text}");
         assert!(metrics.render().contains("telemetry_test_total"));
     }
 }

@@ -93,8 +93,12 @@ pub async fn start(
                     tracing::warn!("{addr} can be reached from other machines, and every caller is an admin");
                 }
                 let access = Access::new(shared.settings.auth.as_ref(), &[ACCESS]);
-                let options =
-                    HttpOptions { untimed_prefix: LIVE, access, ..HttpOptions::from_args(common, addr)? };
+                let options = HttpOptions {
+                    service: "web",
+                    untimed_prefix: LIVE,
+                    access,
+                    ..HttpOptions::from_args(common, addr)?
+                };
                 served.push(server.local_addr());
                 server.serve(finish(router(&shared), options), lifecycle);
             }

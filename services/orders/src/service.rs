@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::Router;
 use bytes::Bytes;
-use holdfast_bus::{Bus, BusError, ORDERS_GROUP, worker};
+use holdfast_bus::{Bus, BusError, Metered, ORDERS_GROUP, worker};
 use holdfast_contract::{Currency, Key, OrderId, Topic};
 use holdfast_service::Process;
 use holdfast_service::audit::Board;
@@ -195,12 +195,13 @@ impl Orders {
             inbox: database.inbox.clone(),
             dead_letters: Arc::new(answers.clone()),
         };
+        operator::spawn_gauges(&operator, &lifecycle);
         let router: Router = gate
             .guard(http::router(cases.clone()).merge(operator::router(operator)))
             .merge(live::router(&gateway))
             .merge(operational_routes(operational));
         let access = Access::new(process.auth.as_ref(), ACCESS);
-        let router = finish(router, HttpOptions { access, ..settings.http.clone() });
+        let router = finish(router, HttpOptions { service: SERVICE, access, ..settings.http.clone() });
         server.serve(router.clone(), &lifecycle);
         tracing::info!("Orders service running on port {}", addr.port());
 
@@ -288,7 +289,7 @@ impl Work {
         }
         if !settings.pause_consumers {
             let consumer = bus.subscribe(ORDERS_GROUP, Topic::TO_ORDERS, database.inbox.clone()).await?;
-            let (mut handler, stop) = (answers, drain.clone());
+            let (mut handler, stop) = (Metered::new(ORDERS_GROUP, answers), drain.clone());
             lifecycle.spawn_essential("answers consumer", async move {
                 worker::run(consumer, &mut handler, MAX_BATCH, stop).await;
                 Ok::<(), BusError>(())

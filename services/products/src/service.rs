@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::Router;
 use bytes::Bytes;
-use holdfast_bus::{Bus, BusError, PRODUCTS_GROUP, Retention, Valve, worker};
+use holdfast_bus::{Bus, BusError, Metered, PRODUCTS_GROUP, Retention, Valve, worker};
 use holdfast_contract::{Currency, Timestamp, Topic};
 use holdfast_service::audit::Board;
 use holdfast_service::auth::Access;
@@ -43,8 +43,6 @@ const EVENT_SOURCE: &str = "/holdfast/products";
 const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(48 * 3600);
 /// Between two rounds of forgetting what is no longer needed.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
-/// Between two looks at how far the consumer is behind.
-const LAG: Duration = Duration::from_secs(5);
 
 /// What the service is made of. The caller opens the database and binds the socket.
 pub struct Deps {
@@ -194,12 +192,13 @@ pub async fn start(deps: Deps) -> Result<Started, StartError> {
         inbox: store.clone(),
         dead_letters: Arc::new(decider.clone()),
     };
+    operator::spawn_gauges(&operator, &lifecycle);
     let app = App { store, decider: decider.clone(), keys, currency };
     let router = gate
         .guard(http::router(app).merge(operator::router(operator)))
         .merge(operational_routes(operational));
     let access = Access::new(process.auth.as_ref(), ACCESS);
-    let router = finish(router, HttpOptions { access, ..http });
+    let router = finish(router, HttpOptions { service: SERVICE, access, ..http });
     let addr = server.local_addr();
     server.serve(router.clone(), &lifecycle);
     tracing::info!("Products service running on port {}", addr.port());
@@ -303,7 +302,7 @@ impl Work {
                 }
             }
             let drain = lifecycle.drain_token();
-            let mut handler = self.valve.before(handler, drain.clone());
+            let mut handler = self.valve.before(Metered::new(PRODUCTS_GROUP, handler), drain.clone());
             lifecycle.spawn_essential("products consumer", async move {
                 worker::run(consumer, &mut handler, consumer::MAX_BATCH, drain).await;
                 Ok::<(), Infallible>(())
@@ -329,7 +328,6 @@ impl Work {
         }
         let retention = database.retention(readers);
         spawn_housekeeping(&lifecycle, database.store.clone(), retention, clock, self.journal_retention);
-        spawn_lag(&lifecycle, bus, inbox);
         Ok(())
     }
 }
@@ -366,31 +364,6 @@ fn spawn_housekeeping(
 fn before(now: Timestamp, kept: Duration) -> Timestamp {
     let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
     Timestamp::from_millis(now.as_millis().saturating_sub(kept))
-}
-
-/// Shows how far the service's effects are behind its requests.
-fn spawn_lag(lifecycle: &Lifecycle, bus: Arc<dyn Bus>, inbox: Arc<dyn Inbox>) {
-    let drain = lifecycle.drain_token();
-    lifecycle.spawn("products lag", async move {
-        let mut tick = tokio::time::interval(LAG);
-        while drain.run_until_cancelled(tick.tick()).await.is_some() {
-            let (Ok(bounds), Ok(positions)) =
-                (bus.bounds(Topic::TO_PRODUCTS).await, inbox.positions(PRODUCTS_GROUP).await)
-            else {
-                continue;
-            };
-            for b in bounds {
-                let reached =
-                    positions.iter().find(|(at, _)| *at == b.partition).map_or(b.start, |(_, p)| p.next);
-                let labels = [
-                    ("group", PRODUCTS_GROUP.to_owned()),
-                    ("topic", b.partition.topic.to_string()),
-                    ("partition", b.partition.partition.to_string()),
-                ];
-                metrics::gauge!("consumer_lag", &labels).set(b.end.saturating_sub(reached) as f64);
-            }
-        }
-    });
 }
 
 struct StoreReady(Arc<dyn ProductStore>);

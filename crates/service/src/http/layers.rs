@@ -52,6 +52,8 @@ const MAX_REQUEST_ID: usize = 64;
 /// How a service's HTTP behaves.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
+    /// Who answers, as a label of the metrics.
+    pub service: &'static str,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
     /// How long a body may take to arrive.
@@ -76,6 +78,7 @@ pub struct HttpOptions {
 impl Default for HttpOptions {
     fn default() -> Self {
         Self {
+            service: "",
             max_body_bytes: RequestContext::MAX_BODY_BYTES,
             body_timeout: RequestContext::BODY_TIMEOUT,
             request_timeout: Duration::from_secs(30),
@@ -171,7 +174,8 @@ struct Shared {
 impl Shared {
     fn new(options: HttpOptions) -> Self {
         let process = RandomState::new().build_hasher().finish() as u32 & 0x00FF_FFFF;
-        Self { options, metrics: RequestMetrics::default(), process, next: AtomicU32::new(0) }
+        let metrics = RequestMetrics::new(options.service);
+        Self { options, metrics, process, next: AtomicU32::new(0) }
     }
 
     fn request_id(&self, headers: &HeaderMap) -> HeaderValue {

@@ -13,8 +13,9 @@ const UNMATCHED: &str = "(unmatched)";
 /// The method label of methods that nobody serves, for the same reason.
 const OTHER: &str = "OTHER";
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct RequestMetrics {
+    service: &'static str,
     by_path: RwLock<FxHashMap<Box<str>, Vec<Series>>>,
 }
 
@@ -32,6 +33,11 @@ impl std::fmt::Debug for Series {
 }
 
 impl RequestMetrics {
+    /// `service` is a label: the services of one process and its web app, which passes calls on to them, are told apart.
+    pub(super) fn new(service: &'static str) -> Self {
+        Self { service, by_path: RwLock::default() }
+    }
+
     pub(super) fn record(&self, method: &'static str, path: Option<&str>, status: u16, took: Duration) {
         let path = path.unwrap_or(UNMATCHED);
         let find = |all: &[Series]| {
@@ -46,8 +52,12 @@ impl RequestMetrics {
         let mut by_path = self.by_path.write();
         let all = by_path.entry(path.into()).or_default();
         if find(all).is_none() {
-            let labels =
-                [("method", method.to_owned()), ("path", path.to_owned()), ("status", status.to_string())];
+            let labels = [
+                ("service", self.service.to_owned()),
+                ("method", method.to_owned()),
+                ("path", path.to_owned()),
+                ("status", status.to_string()),
+            ];
             all.push(Series {
                 method,
                 status,

@@ -6,6 +6,7 @@
 mod acts;
 mod dead_letters;
 mod errors;
+mod gauges;
 mod groups;
 mod id;
 mod letters;
@@ -31,6 +32,7 @@ use crate::auth::{Rule, STAFF_AND_SERVICES};
 pub use self::dead_letters::{
     DeadLetterError, DeadLetters, Effect, Mode, Outcome, Stuck, queue_of, still_parked,
 };
+pub use self::gauges::spawn_gauges;
 pub use self::id::DeadLetterId;
 pub use self::openapi::openapi;
 

@@ -20,7 +20,7 @@ use super::log;
 use super::pages;
 use super::schema::{self, Migrations};
 use super::tail::Tail;
-use super::writer::{Job, Request, WriteTx, Writer};
+use super::writer::{Job, Measured, Request, WriteTx, Writer};
 use crate::error::StoreError;
 use crate::record::Incarnation;
 
@@ -146,6 +146,7 @@ impl Database {
             tail: tail.clone(),
             queue,
             failing: failing.clone(),
+            measured: Measured::new(&path.file_stem().unwrap_or_default().to_string_lossy()),
         };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())

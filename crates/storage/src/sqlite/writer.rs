@@ -5,8 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use metrics::{Counter, Histogram, counter, histogram};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::checkpoint::Checkpoints;
 use super::inbox;
@@ -115,6 +117,28 @@ pub(super) struct Writer {
     pub(super) queue: flume::Receiver<Box<dyn Job>>,
     /// Whether the last transaction failed.
     pub(super) failing: Arc<AtomicBool>,
+    pub(super) measured: Measured,
+}
+
+/// What an operator sees of a writer.
+pub(super) struct Measured {
+    requests: Histogram,
+    commit: Histogram,
+    flush: Histogram,
+    failures: Counter,
+}
+
+impl Measured {
+    /// `database` is the file's name without its ending.
+    pub(super) fn new(database: &str) -> Self {
+        let labels = [("database", database.to_owned())];
+        Self {
+            requests: histogram!("store_commit_requests", &labels),
+            commit: histogram!("store_commit_seconds", &labels),
+            flush: histogram!("store_flush_seconds", &labels),
+            failures: counter!("store_commit_failures_total", &labels),
+        }
+    }
 }
 
 impl Writer {
@@ -133,11 +157,13 @@ impl Writer {
         let mut done: Vec<Box<dyn Job>> = Vec::with_capacity(64);
         let mut after_commit = Vec::new();
         let before = self.appender.mark();
+        let start = Instant::now();
         let outcome = self.transaction(first, &mut done, &mut after_commit);
         self.failing.store(outcome.is_err(), Ordering::Release);
         let failure = match outcome {
             Ok(()) => {
-                metrics::histogram!("store_commit_requests").record(done.len() as f64);
+                self.measured.requests.record(done.len() as f64);
+                self.measured.commit.record(start.elapsed().as_secs_f64());
                 for effect in after_commit {
                     effect();
                 }
@@ -146,7 +172,7 @@ impl Writer {
             }
             Err(error) => {
                 tracing::error!(%error, requests = done.len(), "a group commit failed");
-                metrics::counter!("store_commit_failures_total").increment(1);
+                self.measured.failures.increment(1);
                 if !self.connection.is_autocommit() {
                     // Nothing else can be done if this fails too; the next BEGIN will say so.
                     let _ = self.connection.execute_batch("ROLLBACK");
@@ -167,7 +193,7 @@ impl Writer {
         done: &mut Vec<Box<dyn Job>>,
         after_commit: &mut Vec<Box<dyn FnOnce() + Send>>,
     ) -> Result<(), StoreError> {
-        let Self { connection, appender, queue, .. } = self;
+        let Self { connection, appender, queue, measured, .. } = self;
         let run = |sql: &str| -> Result<(), StoreError> {
             connection.prepare_cached(sql)?.execute([])?;
             Ok(())
@@ -204,6 +230,9 @@ impl Writer {
         }
         begun?;
         appender.save(connection)?;
-        run("COMMIT")
+        let start = Instant::now();
+        run("COMMIT")?;
+        measured.flush.record(start.elapsed().as_secs_f64());
+        Ok(())
     }
 }

@@ -61,6 +61,8 @@ impl Writer {
         state.rest();
         self.state = Some(state);
         metrics::counter!("products_parked_messages_total").increment(park.len() as u64);
+        let short: usize = made.iter().map(|decision| decision.shortages().len()).sum();
+        metrics::counter!("products_stock_outs_total").increment(short as u64);
         for decision in made {
             steps::tell(&self.steps, &decision);
         }

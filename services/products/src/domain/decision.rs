@@ -74,6 +74,14 @@ impl Decision {
         }
     }
 
+    /// The products that there was too little of; none unless it is a rejection.
+    pub fn shortages(&self) -> &[Shortage] {
+        match &self.reservation {
+            Reservation::Rejected(rejected) => &rejected.shortages,
+            _ => &[],
+        }
+    }
+
     /// Whether no request changes it any more.
     pub fn is_final(&self) -> bool {
         matches!(self.reservation, Reservation::Released(_) | Reservation::Returned(_))
