@@ -484,6 +484,28 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/health/audit": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * What the background audit has found
+     * @description Products: whether every balance follows from its movements and open holds. Orders: whether each order's stock is what
+     *     Products answered, and what Products holds. Always 200; `data.status` says how it stands, from the worst on `mismatch`,
+     *     `stale`, `running`, `clean`, `standby`, `off`.
+     */
+    get: operations["healthAudit"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/health/live": {
     parameters: {
       query?: never;
@@ -598,6 +620,92 @@ export interface components {
        */
       reason: string;
     };
+    /** @description Something that does not add up. */
+    AuditFinding: {
+      /**
+       * @description What kind of thing, for programs.
+       * @example balances
+       */
+      kind: string;
+      /** @description The product that it is about, if it is about one. */
+      product?: string | null;
+      /** @description The order that it is about, if it is about one. */
+      order?: string | null;
+      /** @description For people. */
+      message: string;
+    };
+    /** @description One part of the audit: what is proved in one go, round by round. */
+    AuditPart: {
+      /**
+       * @description Its name.
+       * @example books
+       */
+      name: string;
+      /** @description How it stands. */
+      status: components["schemas"]["AuditStatus"];
+      /**
+       * Format: int64
+       * @description Rounds that were finished since the start.
+       */
+      rounds: number;
+      /**
+       * Format: date-time
+       * @description When the newest round began.
+       */
+      startedAt?: string | null;
+      /**
+       * Format: date-time
+       * @description When a round was finished last.
+       */
+      finishedAt?: string | null;
+      /**
+       * Format: date-time
+       * @description When a round was finished last that found nothing.
+       */
+      cleanAt?: string | null;
+      /**
+       * @description Up to where it has proved what moves.
+       * @example mov-1205
+       */
+      position?: string | null;
+      /** @description How much the newest finished round looked at. */
+      checked: {
+        [key: string]: number;
+      };
+      /** @description How much the round that is under way has looked at so far. */
+      checking: {
+        [key: string]: number;
+      };
+    };
+    /** @description What the background audit has found. */
+    AuditReport: {
+      /**
+       * @description Of which service.
+       * @example products
+       */
+      service: string;
+      /** @description How it stands: as the worst of its parts. */
+      status: components["schemas"]["AuditStatus"];
+      /**
+       * Format: int64
+       * @description Seconds of rest between two rounds.
+       */
+      everySeconds: number;
+      /** @description Its parts. */
+      parts: components["schemas"]["AuditPart"][];
+      /** @description What does not add up; 50 at most. */
+      findings: components["schemas"]["AuditFinding"][];
+      /**
+       * Format: int64
+       * @description How many there are.
+       */
+      totalFindings: number;
+    };
+    /**
+     * @description How the audit stands, from the worst on.
+     * @enum {string}
+     */
+    AuditStatus: "mismatch" | "stale" | "running" | "clean" | "standby" | "off";
     /** @description What there was after a movement. */
     Balances: {
       /**
@@ -728,7 +836,7 @@ export interface components {
        */
       rating?: number | null;
       /**
-       * Format: int32
+       * Format: int64
        * @description How many rated it.
        */
       reviewCount?: number;
@@ -1605,7 +1713,7 @@ export interface components {
        */
       rating: number | null;
       /**
-       * Format: int32
+       * Format: int64
        * @description How many rated it.
        */
       reviewCount: number;
@@ -1833,6 +1941,45 @@ export interface components {
      * @enum {string}
      */
     StockStatus: "pending" | "reserved" | "rejected" | "released" | "fulfilled" | "returned";
+    /** @description A successful answer, for the API document; answers are written with [`ok`] and [`ok_raw`]. */
+    SuccessBody_AuditReport: {
+      /**
+       * @description Always `true`.
+       * @example true
+       */
+      success: boolean;
+      /**
+       * @description What was done, for people.
+       * @example Order created successfully
+       */
+      message: string;
+      /** @description What the background audit has found. */
+      data: {
+        /**
+         * @description Of which service.
+         * @example products
+         */
+        service: string;
+        /** @description How it stands: as the worst of its parts. */
+        status: components["schemas"]["AuditStatus"];
+        /**
+         * Format: int64
+         * @description Seconds of rest between two rounds.
+         */
+        everySeconds: number;
+        /** @description Its parts. */
+        parts: components["schemas"]["AuditPart"][];
+        /** @description What does not add up; 50 at most. */
+        findings: components["schemas"]["AuditFinding"][];
+        /**
+         * Format: int64
+         * @description How many there are.
+         */
+        totalFindings: number;
+      };
+      /** @description About the result: cursors and totals of lists. */
+      meta?: Record<string, unknown> | null;
+    };
     /** @description A successful answer, for the API document; answers are written with [`ok`] and [`ok_raw`]. */
     SuccessBody_DeadLetterData: {
       /**
@@ -2425,7 +2572,7 @@ export interface components {
        */
       rating?: number | null;
       /**
-       * Format: int32
+       * Format: int64
        * @description How many rated it.
        */
       reviewCount?: number;
@@ -2937,7 +3084,7 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
-      /** @description TOTAL_MISMATCH (`details.expected`), IDEMPOTENCY_KEY_REUSED */
+      /** @description TOTAL_MISMATCH (`details.expected`), IDEMPOTENCY_KEY_REUSED, TOO_MANY_OPEN_ORDERS (`details.open`, `details.limit`) */
       422: {
         headers: {
           [name: string]: unknown;
@@ -3636,12 +3783,12 @@ export interface operations {
         /** @description Only this category; upper and lower case are the same. */
         category?: string;
         /**
-         * @description Only what costs at least this much.
+         * @description Only what costs at least this much; up to 2^53 - 1 of the smallest unit of the currency.
          * @example 10
          */
         minPrice?: number;
         /**
-         * @description Only what costs at most this much.
+         * @description Only what costs at most this much; up to 2^53 - 1 of the smallest unit of the currency.
          * @example 49.99
          */
         maxPrice?: number;
@@ -3884,6 +4031,8 @@ export interface operations {
       header?: {
         /** @description The version that the change was made for */
         "If-Match"?: string | null;
+        /** @description Repeats the answer instead of the effect */
+        "Idempotency-Key"?: string | null;
       };
       path: {
         /** @description The product's `_id` */
@@ -3908,7 +4057,7 @@ export interface operations {
           "application/json": components["schemas"]["SuccessBody_ProductData"];
         };
       };
-      /** @description `VALIDATION_FAILED`, `INVALID_JSON`, `INVALID_ID` */
+      /** @description `VALIDATION_FAILED`, `INVALID_JSON`, `INVALID_ID`, `INVALID_IDEMPOTENCY_KEY` */
       400: {
         headers: {
           [name: string]: unknown;
@@ -3962,7 +4111,7 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
-      /** @description `STOCK_NOT_EDITABLE` */
+      /** @description `STOCK_NOT_EDITABLE`, `IDEMPOTENCY_KEY_REUSED` */
       422: {
         headers: {
           [name: string]: unknown;
@@ -3985,7 +4134,10 @@ export interface operations {
   deleteProduct: {
     parameters: {
       query?: never;
-      header?: never;
+      header?: {
+        /** @description Repeats the answer instead of the effect */
+        "Idempotency-Key"?: string | null;
+      };
       path: {
         /** @description The product's `_id` */
         id: string;
@@ -4003,7 +4155,7 @@ export interface operations {
           "application/json": components["schemas"]["SuccessBody_Deleted"];
         };
       };
-      /** @description `INVALID_ID` */
+      /** @description `INVALID_ID`, `INVALID_IDEMPOTENCY_KEY` */
       400: {
         headers: {
           [name: string]: unknown;
@@ -4023,6 +4175,15 @@ export interface operations {
       };
       /** @description `HOLDS_OPEN`; `details.holds` names the oldest of them */
       409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `IDEMPOTENCY_KEY_REUSED` */
+      422: {
         headers: {
           [name: string]: unknown;
         };
@@ -4247,7 +4408,10 @@ export interface operations {
   releaseStock: {
     parameters: {
       query?: never;
-      header?: never;
+      header?: {
+        /** @description Repeats the answer instead of the effect */
+        "Idempotency-Key"?: string | null;
+      };
       path: {
         /** @description The product's `_id` */
         id: string;
@@ -4269,7 +4433,7 @@ export interface operations {
           "application/json": components["schemas"]["SuccessBody_Released"];
         };
       };
-      /** @description `VALIDATION_FAILED`, `INVALID_JSON`, `INVALID_ID` */
+      /** @description `VALIDATION_FAILED`, `INVALID_JSON`, `INVALID_ID`, `INVALID_IDEMPOTENCY_KEY` */
       400: {
         headers: {
           [name: string]: unknown;
@@ -4314,6 +4478,15 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `IDEMPOTENCY_KEY_REUSED` */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description Any other error, such as `INTERNAL` or `SERVICE_UNAVAILABLE` */
       default: {
         headers: {
@@ -4328,7 +4501,10 @@ export interface operations {
   reserveStock: {
     parameters: {
       query?: never;
-      header?: never;
+      header?: {
+        /** @description Repeats the answer instead of the effect */
+        "Idempotency-Key"?: string | null;
+      };
       path: {
         /** @description The product's `_id` */
         id: string;
@@ -4350,7 +4526,7 @@ export interface operations {
           "application/json": components["schemas"]["SuccessBody_Reserved"];
         };
       };
-      /** @description `VALIDATION_FAILED`, `INVALID_JSON`, `INVALID_ID` */
+      /** @description `VALIDATION_FAILED`, `INVALID_JSON`, `INVALID_ID`, `INVALID_IDEMPOTENCY_KEY` */
       400: {
         headers: {
           [name: string]: unknown;
@@ -4388,6 +4564,15 @@ export interface operations {
       };
       /** @description `UNSUPPORTED_MEDIA_TYPE` */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `IDEMPOTENCY_KEY_REUSED` */
+      422: {
         headers: {
           [name: string]: unknown;
         };
@@ -4571,6 +4756,26 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+    };
+  };
+  healthAudit: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description How it stands */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SuccessBody_AuditReport"];
         };
       };
     };
