@@ -2,6 +2,7 @@
 
 mod export;
 mod import;
+mod lines;
 mod row;
 
 use std::io::Write;

@@ -12,6 +12,7 @@ use holdfast_products::http::check_new_product;
 use serde_json::value::RawValue;
 
 use super::Format;
+use super::lines::UnixLines;
 
 /// The fields of a row, and the columns of a CSV file.
 pub(super) const COLUMNS: [&str; 12] = [
@@ -95,7 +96,7 @@ fn proved(line: u64, fields: Fields, currency: Currency) -> Result<Row, String> 
 fn csv_rows(
     file: impl Read + Send,
 ) -> anyhow::Result<impl Iterator<Item = Result<(u64, Fields), BadRow>> + Send> {
-    let mut reader = csv::Reader::from_reader(file);
+    let mut reader = csv::Reader::from_reader(UnixLines::new(file));
     let columns: Vec<String> =
         reader.headers().context("line 1")?.iter().map(|name| name.trim().to_owned()).collect();
     for (at, column) in columns.iter().enumerate() {
@@ -187,12 +188,12 @@ fn json_rows(file: impl Read + Send) -> impl Iterator<Item = Result<(u64, Fields
             let bad = |problem: String| Some(Err(BadRow { line, problem }));
             match (&mut reader).take(LONGEST).read_until(b'\n', &mut text) {
                 Ok(0) => return None,
-                Ok(_) if text.trim_ascii().is_empty() => {}
                 Ok(read) if read as u64 == LONGEST && !text.ends_with(b"\n") => {
                     // The rest of it is no line of its own.
                     let _ = reader.skip_until(b'\n');
                     return bad(format!("is longer than {LONGEST} bytes"));
                 }
+                Ok(_) if text.trim_ascii().is_empty() => {}
                 Ok(_) => {
                     return match serde_json::from_slice(&text) {
                         Ok(fields) => Some(Ok((line, fields))),
@@ -225,14 +226,14 @@ mod tests {
     #[test]
     fn a_cell_is_what_its_column_says() {
         let csv = b"sku,name,price,tags,isActive,stock\r\n\
-            A-1,\"Kettle, red\",29.990,hot|red,true,5\r\nA-2,\"two\nlines\",1,\"[\"\"a|b\"\"]\",,\r\nA-3,x,0,,,\r\n";
+            A-1,\"Kettle, red\",29.990,hot|red,true,5\r\nA-2,\"two\nlines\",1,,,\r\nA-3,x,0,\"[\"\"a|b\"\"]\",,\r\n";
         let rows = rows("a.csv", Format::Csv, csv).unwrap();
         assert_eq!(
             rows,
             [
                 Ok(r#"2 {"isActive":true,"name":"Kettle, red","price":29.990,"sku":"A-1","stock":5,"tags":["hot","red"]}"#.to_owned()),
-                Ok(r#"3 {"name":"two\nlines","price":1,"sku":"A-2","tags":["a|b"]}"#.to_owned()),
-                Ok(r#"5 {"name":"x","price":0,"sku":"A-3"}"#.to_owned()),
+                Err("line 3: name: must not contain control characters".to_owned()),
+                Ok(r#"5 {"name":"x","price":0,"sku":"A-3","tags":["a|b"]}"#.to_owned()),
             ]
         );
     }
@@ -275,7 +276,8 @@ mod tests {
         assert_eq!(rows[0], Ok(r#"1 {"name":"x","price":90071992547409.91,"sku":"A"}"#.to_owned()));
         assert!(rows[1].as_ref().unwrap_err().starts_with("line 3: expected a JSON object"));
         assert!(rows[2].as_ref().unwrap_err().starts_with("line 4: size"), "{:?}", rows[2]);
-        assert_eq!(rows[rows.len() - 1], Ok(r#"6 {"name":"x","price":1,"sku":"C"}"#.to_owned()));
+        assert!(rows[3].as_ref().unwrap_err().starts_with("line 5: is longer"), "{:?}", rows[3]);
+        assert_eq!(rows[4], Ok(r#"6 {"name":"x","price":1,"sku":"C"}"#.to_owned()));
     }
 
     #[test]
