@@ -98,6 +98,8 @@ test("the keyboard reaches everything that the mouse does", async ({ page, holdf
 test("one goes to an order by its number", async ({ page, holdfast }) => {
   const order = await holdfast.place({ userId: "palette" });
   await page.goto("/overview");
+  // A page that is loaded does not listen to keys before it is drawn.
+  await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
   await page.keyboard.press("Control+k");
   await page.getByRole("combobox").fill(order.orderNumber);
   await expect(page.getByRole("option", { name: order.orderNumber })).toBeVisible();
