@@ -1,6 +1,6 @@
 //! Cases of consumer groups.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::future::{Either, select};
@@ -93,16 +93,19 @@ async fn either(world: &dyn World, one: &mut Member, two: &mut Member) {
 struct Member {
     consumer: Box<dyn Consumer>,
     records: Vec<Arc<Record>>,
+    /// In which generation it had each partition last.
+    had: BTreeMap<TopicPartition, u64>,
 }
 
 impl Member {
     async fn join(world: &dyn World) -> Self {
         let consumer = world.bus().subscribe(GROUP, TOPICS, world.inbox()).await.unwrap();
-        Self { consumer, records: Vec::new() }
+        Self { consumer, records: Vec::new(), had: BTreeMap::new() }
     }
 
     async fn settle(&mut self, world: &dyn World, batch: Batch) {
         if settle(world, &mut *self.consumer, GROUP, &batch).await.is_ok() {
+            self.had.extend(batch.spans.iter().map(|span| (span.partition, batch.generation)));
             self.records.extend(batch.records);
         } else {
             self.consumer.reset();
@@ -164,21 +167,33 @@ pub(super) async fn a_generation_ends_with_what_may_have_changed(world: &dyn Wor
 }
 
 pub(super) async fn partitions_come_back_with_another_generation(world: &dyn World) {
-    let (mut stays, leaves, seen) = pair(world).await;
+    let mut stays = Member::join(world).await;
+    world.publish(messages(0..40)).await;
+    while stays.records.len() < 40 {
+        let batch = stays.consumer.poll(9).await.unwrap();
+        stays.settle(world, batch).await;
+    }
+    let mut leaves = Member::join(world).await;
+    let mut published = 40;
+    while leaves.records.is_empty() {
+        world.publish(messages(published..published + 40)).await;
+        published += 40;
+        while leaves.records.is_empty() && stays.records.len() < published as usize {
+            either(world, &mut stays, &mut leaves).await;
+        }
+    }
+    // The other's first batch: whatever is in it, this one had before, and in these generations.
     let theirs = leaves.partitions();
-    world.publish(messages(seen..seen + 40)).await;
-    // Its own share: this batch is the last one before the other leaves.
-    let before = stays.consumer.poll(1).await.unwrap();
-    let generation = before.generation;
-    stays.settle(world, before).await;
+    let before = stays.had.clone();
     drop(leaves.consumer);
+    world.publish(messages(published..published + 40)).await;
     loop {
         let batch = stays.consumer.poll(9).await.unwrap();
-        let taken_over = batch.spans.iter().any(|span| theirs.contains(&span.partition));
-        let fresh = batch.generation != generation;
+        let back = batch.spans.iter().map(|span| span.partition).find(|p| theirs.contains(p));
+        let generation = batch.generation;
         stays.settle(world, batch).await;
-        if taken_over {
-            assert!(fresh, "it has partitions that another member had");
+        if let Some(partition) = back {
+            assert_ne!(before[&partition], generation, "{partition} was another member's meanwhile");
             return;
         }
     }
