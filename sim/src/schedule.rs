@@ -2,8 +2,10 @@
 //! through, in an order that follows from the seed alone.
 //!
 //! Between two gates a task of the shipped code runs by itself, and may wake others; how the runtime orders those is not
-//! part of the seed. It does not matter, because each of them comes to a gate of its own before it can see or change
-//! anything that others see. So a run is a sequence of passed gates, and the same seed gives the same sequence.
+//! part of the seed: a `watch` channel wakes its receivers in any order. It does not matter, because each of them comes to
+//! a gate of its own before it can see or change anything that others see, which is for the world to keep true: it looks at
+//! what may have changed after a gate, not before, and ends the tasks of a dead process itself, one after the other. So a
+//! run is a sequence of passed gates, and the same seed gives the same sequence.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -170,8 +170,10 @@ impl SimConsumer {
 impl Consumer for SimConsumer {
     async fn poll(&mut self, max: usize) -> Result<Batch, BusError> {
         loop {
-            let mut changed = self.shared.changed.subscribe();
             self.gate.pass().await;
+            // Not before: what changed by now is seen, and how much of it came while this task was on its way to the gate
+            // depends on the runtime.
+            let mut changed = self.shared.changed.subscribe();
             self.tell();
             if self.is_moved() {
                 self.polled = None;

@@ -140,6 +140,8 @@ impl Session for SimSession {
             let mut changed = self.shared.changed.subscribe();
             if !self.is_idle() || self.is_replaced() {
                 self.gate.pass().await;
+                // As in `SimConsumer::poll`.
+                changed.mark_unchanged();
                 self.write();
                 self.tell(acks);
                 let (breaks, notices) = self.gate.chance(|dice| (dice.once_in(150), !dice.once_in(3)));

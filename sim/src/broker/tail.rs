@@ -43,8 +43,9 @@ impl SimTail {
 impl Tail for SimTail {
     async fn next(&mut self, max: usize) -> Result<Vec<Arc<Record>>, BusError> {
         loop {
-            let mut changed = self.shared.changed.subscribe();
             self.gate.pass().await;
+            // As in `SimConsumer::poll`.
+            let mut changed = self.shared.changed.subscribe();
             self.shared.present()?;
             let found = {
                 let state = self.shared.state.lock();

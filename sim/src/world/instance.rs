@@ -1,10 +1,13 @@
 //! A process of the system: the shipped services, over the guarded databases and bus.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use holdfast_bus::relay::{Relay, RelayOptions};
 use holdfast_bus::{Bus, EmbeddedBus, ORDERS_GROUP, PRODUCTS_GROUP, worker};
 use holdfast_contract::{Currency, Topic};
@@ -15,6 +18,7 @@ use holdfast_products::consumer::StockHandler;
 use holdfast_products::decider::{self, Decider};
 use holdfast_service::{Clock, Steps, TimeOrderedKeys};
 use holdfast_storage::{Inbox, Journal, Outbox};
+use parking_lot::Mutex;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -43,8 +47,33 @@ pub(super) struct Instance {
     pub(super) clock: SimClock,
     stop: CancellationToken,
     /// Everything that runs in it, clients' calls too.
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Vec<Task>,
     handles: (Option<MemoryOrders>, Option<MemoryProducts>),
+}
+
+/// What a task has still to do; nothing once it has ended.
+type Body = Arc<Mutex<Option<BoxFuture<'static, ()>>>>;
+
+struct Task {
+    body: Body,
+    ended: JoinHandle<()>,
+}
+
+/// Runs a body until it is taken away.
+struct Mortal(Body);
+
+impl Future for Mortal {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut body = self.0.lock();
+        let Some(running) = &mut *body else { return Poll::Ready(()) };
+        let polled = running.as_mut().poll(context);
+        if polled.is_ready() {
+            *body = None;
+        }
+        polled
+    }
 }
 
 /// Names the tasks of one life of a process, so that each has chances of its own.
@@ -203,7 +232,8 @@ impl Instance {
             clippy::disallowed_methods,
             reason = "the simulated process is the tracker: it ends what it started"
         )]
-        self.tasks.push(tokio::spawn(task));
+        let body: Body = Arc::new(Mutex::new(Some(Box::pin(task))));
+        self.tasks.push(Task { ended: tokio::spawn(Mortal(body.clone())), body });
     }
 
     /// Kills it: nothing of it runs on, and nothing of it reaches a database any more.
@@ -215,7 +245,11 @@ impl Instance {
             products.close();
         }
         for task in &self.tasks {
-            task.abort();
+            // Not by aborting it: the runtime drops aborted tasks in the order in which they were woken last, and what a
+            // producer had on the wire arrives when it is dropped.
+            let body = task.body.lock().take();
+            drop(body);
+            task.ended.abort();
         }
     }
 
@@ -235,7 +269,7 @@ impl Instance {
     /// Forgets the tasks that have ended; says why one panicked.
     pub(super) fn panicked(&mut self) -> Option<String> {
         let mut panicked = None;
-        self.tasks.retain_mut(|task| match task.now_or_never() {
+        self.tasks.retain_mut(|task| match (&mut task.ended).now_or_never() {
             None => true,
             Some(ended) => {
                 panicked = panicked
