@@ -81,7 +81,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     };
     let services = [args.orders.orders_addr, args.products.products_addr];
     let addrs = [&services, args.web.wanted(&WEB_ADDRS)].concat();
-    let process = Process::begin(common, &addrs, &args.probe)?;
+    let process = Process::begin("holdfast", common, &addrs, &args.probe)?;
     let orders_db = orders::Database::open(common, backends, Arc::clone(&process.clock)).await;
     let orders_db = Arc::new(orders_db.map_err(not_opened)?);
     let products_db = Arc::new(products::Database::open(common, backends).await.map_err(not_opened)?);

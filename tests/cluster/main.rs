@@ -20,6 +20,7 @@ mod scale_out;
 mod seed_document_kafka;
 mod servers;
 mod store_outages;
+mod traces;
 mod wire;
 
 /// Makes a test of each of these scenarios for each deployment.

@@ -102,6 +102,30 @@ fn instances_that_come_and_go_disturb_nothing() {
     twice.end(load);
 }
 
+/// An upgrade: a new instance comes, and an old one is asked to end, until all are new. Clients go on where the old one was.
+#[test]
+fn a_rolling_restart_loses_and_repeats_nothing() {
+    let Some(mut twice) = twice() else { return };
+    let mut client = Live::connect(twice.orders[0].addr);
+    let load = twice.load();
+    for at in 0..2 {
+        load.accept(30);
+        let products = twice.deployment.start(Service::Products);
+        std::mem::replace(&mut twice.products[at], products).process.stop();
+        let orders = twice.deployment.start(Service::Orders);
+        let old = std::mem::replace(&mut twice.orders[at], orders);
+        // As whoever balances the load has it, by readiness.
+        load.go_to(&[&twice.orders[0], &twice.orders[1]]);
+        client = client.go_on(twice.orders[at].addr, || old.process.stop());
+    }
+    load.accept(30);
+    let all = twice.deployment.rest(load, &twice.orders[0], &twice.products[0]);
+    client.until_told_of(&all);
+    each_once_and_in_order(&client.leave(), &all);
+    twice.deployment.no_dead_letters();
+    twice.deployment.close(twice.orders, twice.products);
+}
+
 /// A client sees, at whichever instance, what is changed through any: each change once, and in order per order.
 #[test]
 fn live_clients_of_one_instance_see_what_is_changed_through_another() {

@@ -60,6 +60,7 @@ async fn start(folder: &Path, disk: &Disk) -> Running {
         clock: clock.clone(),
         lifecycle: lifecycle.clone(),
         metrics: Metrics::install(),
+        traces: holdfast_service::Traces::off(),
         auth: None,
     };
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();

@@ -6,6 +6,7 @@
 
 mod books;
 mod client;
+mod collector;
 mod dice;
 mod holdfast;
 mod orders;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use self::books::{audited, balance, settled};
 pub(crate) use self::client::{Answer, Client};
+pub(crate) use self::collector::Collector;
 pub(crate) use self::dice::Dice;
 pub(crate) use self::holdfast::{Holdfast, audit, audit_as, command};
 pub(crate) use self::orders::{all_orders, decided, order, place, product, until};

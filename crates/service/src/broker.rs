@@ -19,6 +19,7 @@ use crate::http::ReadyCheck;
 use crate::lifecycle::Lifecycle;
 use crate::process::Process;
 use crate::telemetry::chain;
+use crate::traces::SpanKind;
 
 /// Kafka, as the services of a process use it. Clones are the same one.
 #[derive(Clone)]
@@ -120,8 +121,16 @@ impl Sender {
         self.tell(&process.lifecycle);
         let clock: Arc<dyn Clock> = process.clock.clone();
         let mut options = RelayOptions::new(self.name, Arc::new(move || clock.now()));
-        let steps = process.steps.clone();
-        options.on_published = Some(Arc::new(move |record, _| {
+        let (steps, traces) = (process.steps.clone(), process.traces.clone());
+        options.on_published = Some(Arc::new(move |record, sent| {
+            let publish = || format!("publish {}", record.topic);
+            let of = record.traceparent.as_deref();
+            if let Some(mut span) = traces.part_since(record.at, of, SpanKind::Producer, publish) {
+                span.note("messaging.system", "kafka");
+                span.note("messaging.destination.name", record.topic.to_string());
+                span.note("messaging.destination.partition.id", sent.partition.partition.0.to_string());
+                span.note("messaging.kafka.offset", i64::try_from(sent.offset).unwrap_or(i64::MAX));
+            }
             // What live clients are told repeats what the other topics tell.
             if !Topic::LIVE.contains(&record.topic) {
                 steps.say(|| format!("Published to Kafka topic '{}'", record.topic));

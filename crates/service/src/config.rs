@@ -19,12 +19,14 @@ mod kafka;
 mod mongodb;
 mod rate;
 mod secret;
+mod traces;
 
 pub use auth::AuthArgs;
 pub use kafka::{KafkaArgs, SaslMechanism, SecurityProtocol};
 pub use mongodb::MongoArgs;
 pub use rate::RateArgs;
 pub use secret::Secret;
+pub use traces::TraceArgs;
 
 /// Where the orders service listens.
 #[derive(Args, Clone, Debug)]
@@ -213,6 +215,10 @@ pub struct CommonArgs {
     /// TLS.
     #[command(flatten)]
     pub tls: TlsArgs,
+
+    /// Traces.
+    #[command(flatten)]
+    pub traces: TraceArgs,
 
     /// What to log: a level (error, warn, info, debug, trace), or `target=level` pairs separated by commas.
     #[arg(long, env = "LOG", default_value = "info", value_name = "FILTER", help_heading = "Logging")]

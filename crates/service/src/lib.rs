@@ -14,15 +14,18 @@ pub mod keys;
 pub mod lifecycle;
 pub mod operator;
 pub mod process;
+mod remote;
 pub mod steps;
 pub mod telemetry;
 #[cfg(any(test, feature = "test-support"))]
 pub mod test_support;
 
 pub mod tls;
+pub mod traces;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use keys::{KeySource, SequentialKeys, TimeOrderedKeys};
 pub use lifecycle::Lifecycle;
 pub use process::Process;
 pub use steps::Steps;
+pub use traces::Traces;

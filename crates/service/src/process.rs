@@ -15,6 +15,7 @@ use crate::descriptors;
 use crate::lifecycle::Lifecycle;
 use crate::steps::Steps;
 use crate::telemetry::{InvalidFilter, Metrics, init_logging};
+use crate::traces::{InvalidTraces, Traces};
 
 /// What the services of a process share.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Process {
     pub metrics: Metrics,
     /// The story of every order, for people.
     pub steps: Steps,
+    /// Where the time of requests went.
+    pub traces: Traces,
     /// Who checks tokens; `None`: nobody is asked for one, and every caller is an admin.
     pub auth: Option<Arc<Authenticator>>,
 }
@@ -40,18 +43,26 @@ pub enum BeginError {
     /// It would be open, or its keys are not good.
     #[error(transparent)]
     Auth(#[from] AuthError),
+    /// Traces have nowhere to go.
+    #[error(transparent)]
+    Traces(#[from] InvalidTraces),
     /// Signals cannot be handled.
     #[error("cannot handle signals")]
     Signals(#[from] io::Error),
 }
 
 impl Process {
-    /// Begins: installs logs and metrics, and shuts down at SIGTERM or Ctrl-C. `addrs` are all
-    /// that it will listen on.
+    /// Begins: installs logs, metrics and traces, where it is called `name`, and shuts down at SIGTERM or Ctrl-C. `addrs`
+    /// are all that it will listen on.
     ///
     /// # Errors
     /// See [`BeginError`].
-    pub fn begin(common: &CommonArgs, addrs: &[SocketAddr], probe: &ProbeArgs) -> Result<Self, BeginError> {
+    pub fn begin(
+        name: &'static str,
+        common: &CommonArgs,
+        addrs: &[SocketAddr],
+        probe: &ProbeArgs,
+    ) -> Result<Self, BeginError> {
         init_logging(&common.log, common.log_format)?;
         descriptors::raise();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -64,6 +75,7 @@ impl Process {
         }
         // Before the services: counters made before the recorder count nothing.
         let metrics = Metrics::install();
+        let traces = Traces::from_args(&common.traces, name)?;
         let lifecycle = Lifecycle::new(common.shutdown_grace());
         lifecycle.shutdown_on_signals()?;
         metrics.spawn_upkeep(&lifecycle);
@@ -79,13 +91,14 @@ impl Process {
         if let Some(auth) = &auth {
             auth.spawn(&lifecycle);
         }
-        Ok(Self { clock, lifecycle, metrics, steps, auth })
+        Ok(Self { clock, lifecycle, metrics, steps, traces, auth })
     }
 
     /// Waits until it was asked to end and everything has finished, then lets `close` close what the tasks used.
     pub async fn end(self, close: impl Future<Output = ()>) -> ExitCode {
         let report = self.lifecycle.wait().await;
         close.await;
+        self.traces.end().await;
         if report.is_clean() {
             tracing::info!("Stopped: {report}");
             return ExitCode::SUCCESS;

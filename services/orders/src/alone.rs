@@ -115,7 +115,7 @@ pub async fn run(args: AloneArgs) -> Result<ExitCode, AloneError> {
     let settings = Settings { pause_consumers: args.probe.pause_consumers, ..settings };
     let web = args.web.wanted(&WEB_ADDRS);
     let addrs = [&[args.orders.orders_addr], web].concat();
-    let process = Process::begin(common, &addrs, &args.probe)?;
+    let process = Process::begin("holdfast-orders", common, &addrs, &args.probe)?;
     let database = Arc::new(Database::open(common, backends, process.clock.clone()).await?);
     broker.keep_topics(&process.lifecycle);
     let deps = Deps {

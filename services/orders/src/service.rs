@@ -23,6 +23,7 @@ use holdfast_service::http::{
 };
 use holdfast_service::operator::{self, Operator};
 use holdfast_service::telemetry::chain;
+use holdfast_service::traces::Traced;
 use holdfast_storage::{Group, Inbox, StoreError};
 use thiserror::Error;
 
@@ -162,11 +163,12 @@ impl Orders {
             steps: steps.clone(),
             places: database.places.clone(),
         });
-        let cases = Arc::new(cases.with_open_orders(settings.max_open_orders));
+        let cases = cases.with_open_orders(settings.max_open_orders).with_traces(process.traces.clone());
+        let cases = Arc::new(cases);
         let answers = Answers::new(store.clone(), database.inbox.clone(), clock.clone(), steps);
         let board = Board::new(SERVICE, settings.audit_every, audit::PARTS, clock.clone());
-        let gateway =
-            LiveGateway::new(bus.clone(), clock, &lifecycle, settings.live.clone(), process.auth.clone());
+        let live = LiveConfig { traces: process.traces.clone(), ..settings.live.clone() };
+        let gateway = LiveGateway::new(bus.clone(), clock, &lifecycle, live, process.auth.clone());
         lifecycle.spawn_essential("live gateway", gateway.clone().run());
 
         let sender = broker.as_ref().map(|broker| broker.sender(SERVICE, EVENT_SOURCE));
@@ -201,7 +203,9 @@ impl Orders {
             .merge(live::router(&gateway))
             .merge(operational_routes(operational));
         let access = Access::new(process.auth.as_ref(), ACCESS);
-        let router = finish(router, HttpOptions { service: SERVICE, access, ..settings.http.clone() });
+        let traces = process.traces.clone();
+        let router =
+            finish(router, HttpOptions { service: SERVICE, access, traces, ..settings.http.clone() });
         server.serve(router.clone(), &lifecycle);
         tracing::info!("Orders service running on port {}", addr.port());
 
@@ -289,7 +293,8 @@ impl Work {
         }
         if !settings.pause_consumers {
             let consumer = bus.subscribe(ORDERS_GROUP, Topic::TO_ORDERS, database.inbox.clone()).await?;
-            let (mut handler, stop) = (Metered::new(ORDERS_GROUP, answers), drain.clone());
+            let traced = Traced::new(process.traces.clone(), ORDERS_GROUP, answers);
+            let (mut handler, stop) = (Metered::new(ORDERS_GROUP, traced), drain.clone());
             lifecycle.spawn_essential("answers consumer", async move {
                 worker::run(consumer, &mut handler, MAX_BATCH, stop).await;
                 Ok::<(), BusError>(())

@@ -59,6 +59,7 @@ async fn start(folder: &std::path::Path, pause_consumers: bool) -> Running {
             clock,
             lifecycle: lifecycle.clone(),
             metrics: Metrics::install(),
+            traces: holdfast_service::Traces::off(),
             auth: None,
         },
         settings,

@@ -104,7 +104,7 @@ pub async fn run(args: AloneArgs) -> Result<ExitCode, AloneError> {
     let addr = args.products.products_addr;
     let http = HttpOptions::from_args(common, addr)?;
     let options = ServerOptions::from_args(common)?;
-    let process = Process::begin(common, &[addr], &args.probe)?;
+    let process = Process::begin("holdfast-products", common, &[addr], &args.probe)?;
     let server = HttpServer::bind(addr, options).await.map_err(AloneError::Listen)?;
     let database = Arc::new(Database::open(common, backends).await?);
     broker.keep_topics(&process.lifecycle);

@@ -20,6 +20,7 @@ use holdfast_service::http::{
 };
 use holdfast_service::operator::{self, Operator};
 use holdfast_service::telemetry::chain;
+use holdfast_service::traces::Traced;
 use holdfast_service::{Clock, KeySource, Lifecycle, Process};
 use holdfast_storage::{Group, Inbox, StoreError};
 use thiserror::Error;
@@ -198,7 +199,8 @@ pub async fn start(deps: Deps) -> Result<Started, StartError> {
         .guard(http::router(app).merge(operator::router(operator)))
         .merge(operational_routes(operational));
     let access = Access::new(process.auth.as_ref(), ACCESS);
-    let router = finish(router, HttpOptions { service: SERVICE, access, ..http });
+    let traces = process.traces.clone();
+    let router = finish(router, HttpOptions { service: SERVICE, access, traces, ..http });
     let addr = server.local_addr();
     server.serve(router.clone(), &lifecycle);
     tracing::info!("Products service running on port {}", addr.port());
@@ -302,7 +304,8 @@ impl Work {
                 }
             }
             let drain = lifecycle.drain_token();
-            let mut handler = self.valve.before(Metered::new(PRODUCTS_GROUP, handler), drain.clone());
+            let traced = Traced::new(process.traces.clone(), PRODUCTS_GROUP, handler);
+            let mut handler = self.valve.before(Metered::new(PRODUCTS_GROUP, traced), drain.clone());
             lifecycle.spawn_essential("products consumer", async move {
                 worker::run(consumer, &mut handler, consumer::MAX_BATCH, drain).await;
                 Ok::<(), Infallible>(())

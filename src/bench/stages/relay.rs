@@ -125,7 +125,6 @@ fn send(settings: rdkafka::ClientConfig, to: &KafkaBus, messages: Vec<Scanned>) 
             .partition(i32::from(record.partition.0))
             .key(&record.key[..])
             .payload(&record.payload[..])
-            .timestamp(record.at.as_millis())
             .headers(headers);
         loop {
             match producer.send(message) {

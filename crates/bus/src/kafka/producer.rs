@@ -15,6 +15,7 @@ use rdkafka::{ClientConfig, ClientContext};
 use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, watch};
 
+use super::record::TIME_HEADER;
 use super::{KafkaBus, OUTBOX_HEADER, Stamp, TRACEPARENT_HEADER, Telling, Topics};
 use crate::BusError;
 use crate::relay::{Ack, Found, Log, PublishError, Publisher, Session};
@@ -253,12 +254,13 @@ impl Session for KafkaSession {
         };
         let headers =
             record_headers(self.source, Stamp { outbox: self.outbox, id: unsent.id }, &unsent.record);
-        let Outgoing { key, payload, at, .. } = &unsent.record;
+        let Outgoing { key, payload, .. } = &unsent.record;
+        // Without a time of its own: it is the broker's retention that goes by it, and must not take what comes late for old.
+        // When it happened is in `ce_time`.
         let record = BaseRecord::with_opaque_to(name, usize::try_from(ticket).unwrap_or(usize::MAX))
             .partition(i32::from(partition.0))
             .key(&key[..])
             .payload(&payload[..])
-            .timestamp(at.as_millis())
             .headers(headers);
         match producer.send(record) {
             Ok(()) => Ok(true),
@@ -323,7 +325,7 @@ pub fn record_headers(source: &str, stamp: Stamp, record: &Outgoing) -> OwnedHea
         .insert(header("ce_id", id.unwrap_or(stamp.as_bytes())))
         .insert(header("ce_type", kind.unwrap_or(record.topic.name().as_bytes())))
         .insert(header("ce_source", source.as_bytes()))
-        .insert(header("ce_time", at.as_bytes()))
+        .insert(header(TIME_HEADER, at.as_bytes()))
         .insert(header("ce_specversion", b"1.0"))
         .insert(header(OUTBOX_HEADER, stamp.as_bytes()));
     if let Some(traceparent) = &record.traceparent {

@@ -11,6 +11,8 @@ use rdkafka::message::{BorrowedMessage, Headers};
 
 /// The header that names a record in its outbox: what was published twice is recognised by it.
 pub const OUTBOX_HEADER: &str = "holdfast-outbox";
+/// The header that says when it happened, in CloudEvents' terms. The time of the message itself is that of its publication.
+pub(super) const TIME_HEADER: &str = "ce_time";
 /// The header with the trace context.
 pub const TRACEPARENT_HEADER: &str = "traceparent";
 
@@ -55,13 +57,15 @@ impl Scanned {
     pub(super) fn new(topic: Topic, message: &BorrowedMessage<'_>) -> Self {
         let key = message.key().unwrap_or_default();
         let payload = message.payload().unwrap_or_default();
-        let (mut stamp, mut traceparent) = (None, None);
+        let (mut stamp, mut traceparent, mut at) = (None, None, None);
+        let text = |value| std::str::from_utf8(value).ok();
         if let Some(headers) = message.headers() {
             for header in headers.iter() {
                 match (header.key, header.value) {
                     (OUTBOX_HEADER, Some(value)) => {
-                        stamp = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+                        stamp = text(value).and_then(|text| text.parse().ok());
                     }
+                    (TIME_HEADER, Some(value)) => at = text(value).and_then(|text| text.parse().ok()),
                     (TRACEPARENT_HEADER, Some(value)) => traceparent = Some(value),
                     _ => {}
                 }
@@ -82,7 +86,7 @@ impl Scanned {
             offset: u64::try_from(message.offset()).unwrap_or(0),
             key,
             payload,
-            at: Timestamp::from_millis(message.timestamp().to_millis().unwrap_or(0)),
+            at: at.unwrap_or_else(|| Timestamp::from_millis(message.timestamp().to_millis().unwrap_or(0))),
             traceparent: traceparent.map(|_| rest),
         };
         Self { record, stamp }

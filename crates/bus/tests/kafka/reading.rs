@@ -1,13 +1,18 @@
 //! Tails and scans: what is read outside groups.
 
-use holdfast_bus::kafka::{OUTBOX_HEADER, Stamp};
+use std::time::UNIX_EPOCH;
+
+use holdfast_bus::kafka::{KafkaPublisher, OUTBOX_HEADER, ProducerOptions, Stamp};
+use holdfast_bus::relay::Publisher;
 use holdfast_bus::suite::{TOPICS, World};
 use holdfast_bus::{Bus, Tail, TailFrom};
 use holdfast_contract::Partition;
 use holdfast_servers::shared;
-use holdfast_storage::{Incarnation, OutboxId, TopicPartition};
+use holdfast_storage::{Incarnation, OutboxId, TopicPartition, Unsent};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
 
-use crate::support::{Cluster, messages};
+use crate::support::{Cluster, PATIENCE, message, messages};
 
 const FIRST: TopicPartition = TopicPartition { topic: TOPICS[0], partition: Partition(0) };
 
@@ -72,4 +77,32 @@ async fn a_scan_gives_a_stretch_with_its_stamps() {
     }
     let mut nothing = cluster.bus.scan(vec![(FIRST, 1_000_000)]).await.unwrap();
     assert!(nothing.next().await.unwrap().is_none());
+}
+
+/// A broker that was away for longer than it keeps messages must not take what it is given then for old.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_late_is_kept_as_long_as_anything() {
+    let Some(kafka) = shared::kafka().await else { return };
+    let cluster = Cluster::new(kafka.brokers()).await;
+    let before = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+    let publisher = KafkaPublisher::new(cluster.bus.clone(), "/test", ProducerOptions::default());
+    let mut session = publisher.open(Incarnation(77), TOPICS).await.unwrap();
+    // It happened more than a year ago.
+    let record = message(FIRST.topic, "late", 1);
+    let unsent = Unsent { id: OutboxId { scope: 0, number: 1 }, record: record.clone() };
+    assert!(session.publish(0, FIRST.partition, &unsent).unwrap());
+    let mut acks = Vec::new();
+    session.acks(&mut acks).await.unwrap();
+    session.close().await;
+    let read = cluster.bus.browse(FIRST, 0, 1).await.unwrap();
+    assert_eq!(read[0].at, record.at, "it is still said when it happened");
+    let consumer: BaseConsumer = cluster.bus.client_config("times").create().unwrap();
+    let mut since = TopicPartitionList::new();
+    since.add_partition_offset(&cluster.bus.topic_name(FIRST.topic), 0, Offset::Offset(before)).unwrap();
+    let found = tokio::task::spawn_blocking(move || consumer.offsets_for_times(since, PATIENCE).unwrap());
+    assert_eq!(
+        found.await.unwrap().elements()[0].offset(),
+        Offset::Offset(0),
+        "for the broker it is from now"
+    );
 }

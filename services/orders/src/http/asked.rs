@@ -10,6 +10,7 @@ use holdfast_service::http::idempotency::IDEMPOTENCY_REPLAYED;
 use holdfast_service::http::{
     ApiError, Caller, IdempotencyKey, IdempotencyScope, RequestContext, json_response,
 };
+use holdfast_service::traces::traceparent;
 
 use super::errors;
 use crate::usecase::{Answer, Asked, ChangeRefusal, Outcome, Render, UseCases};
@@ -78,19 +79,6 @@ impl Head {
         let Self { caller, request_id, traceparent, .. } = self;
         Ok(Asked { caller, request_id, traceparent, once })
     }
-}
-
-/// A W3C `traceparent` of version 00, or nothing: a malformed one is ignored, as the standard has it.
-fn traceparent(headers: &HeaderMap) -> Option<Bytes> {
-    let value = headers.get("traceparent")?.as_bytes();
-    let shaped = value.len() == 55
-        && value.starts_with(b"00-")
-        && value.iter().enumerate().all(|(at, byte)| match at {
-            2 | 35 | 52 => *byte == b'-',
-            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
-        });
-    let zero = |part: &[u8]| part.iter().all(|b| *b == b'0');
-    (shaped && !zero(&value[3..35]) && !zero(&value[36..52])).then(|| Bytes::copy_from_slice(value))
 }
 
 /// The version that an `If-Match` names; `*` is any. The entity tag of an order is its version in quotes.
@@ -162,21 +150,5 @@ mod tests {
             assert!(if_match(&headers("if-match", bad)).is_err(), "{bad}");
         }
         assert_eq!(if_match(&HeaderMap::new()).unwrap(), None);
-    }
-
-    #[test]
-    fn a_malformed_trace_context_is_ignored() {
-        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(traceparent(&headers("traceparent", good)).unwrap(), good.as_bytes());
-        for bad in [
-            "",
-            "00-x",
-            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
-            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
-        ] {
-            assert_eq!(traceparent(&headers("traceparent", bad)), None, "{bad}");
-        }
     }
 }

@@ -38,7 +38,7 @@ use axum::Router;
 use axum::routing::get;
 use holdfast_bus::{Bus, BusError};
 use holdfast_service::auth::Authenticator;
-use holdfast_service::{Clock, Lifecycle};
+use holdfast_service::{Clock, Lifecycle, Traces};
 
 use self::hub::Hub;
 use self::socketio::SocketIoEndpoint;
@@ -58,6 +58,8 @@ pub struct LiveConfig {
     pub ping_every: Duration,
     /// Records after which a client whose filter let nothing through is told where it is.
     pub position_every: usize,
+    /// Where spans of what is told go.
+    pub traces: Traces,
 }
 
 impl Default for LiveConfig {
@@ -69,6 +71,7 @@ impl Default for LiveConfig {
             slow_after: Duration::from_secs(10),
             ping_every: Duration::from_secs(25),
             position_every: 4_096,
+            traces: Traces::off(),
         }
     }
 }

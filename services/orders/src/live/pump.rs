@@ -1,9 +1,12 @@
 //! The task that tails the bus for all connections.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_bus::{BusError, Tail, TailFrom};
 use holdfast_contract::Topic;
+use holdfast_service::traces::{Span, SpanKind};
+use holdfast_storage::Record;
 
 use super::frame::Frame;
 use super::hub::Hub;
@@ -52,6 +55,18 @@ async fn open(hub: &Hub, from: Option<&str>) -> Box<dyn Tail> {
     }
 }
 
+/// A span for each record that is traced: until it is handed to the connections.
+fn spans(hub: &Hub, records: &[Arc<Record>]) -> Vec<Span> {
+    let Some(connections) = hub.config.traces.is_on().then(|| hub.connected()) else { return Vec::new() };
+    let span = |record: &Arc<Record>| {
+        let tell = || format!("tell {}", record.topic);
+        let mut span = hub.config.traces.part(record.traceparent.as_deref(), SpanKind::Producer, tell)?;
+        span.note("holdfast.live.connections", i64::try_from(connections).unwrap_or(i64::MAX));
+        Some(span)
+    };
+    records.iter().filter_map(span).collect()
+}
+
 /// Feeds the ring until nobody is connected any more.
 async fn follow(hub: &Hub, mut tail: Box<dyn Tail>, connected: &mut tokio::sync::watch::Receiver<usize>) {
     loop {
@@ -67,6 +82,7 @@ async fn follow(hub: &Hub, mut tail: Box<dyn Tail>, connected: &mut tokio::sync:
         };
         match records {
             Ok(records) => {
+                let _spans = spans(hub, &records);
                 let frames = records
                     .iter()
                     .filter_map(|record| position.step(record).then(|| Frame::new(record, &position))?)

@@ -133,7 +133,7 @@ impl UseCases {
             if commit.changes.is_empty() && commit.idempotency.is_none() {
                 return Ok(Answer { status, body, replayed: false });
             }
-            match self.store.commit(commit).await {
+            match self.commit(commit, request.asked).await {
                 Ok(_) => {
                     if let Some((before, after)) = told {
                         self.told(&before, &after);

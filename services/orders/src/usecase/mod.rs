@@ -11,7 +11,8 @@ use bytes::Bytes;
 use holdfast_contract::text::UserId;
 use holdfast_contract::{Currency, OrderId};
 use holdfast_service::http::{Caller, Running};
-use holdfast_service::{Clock, KeySource, Steps};
+use holdfast_service::traces::SpanKind;
+use holdfast_service::{Clock, KeySource, Steps, Traces};
 use holdfast_storage::{Places, StoreError, TopicPartition};
 use metrics::Counter;
 
@@ -22,7 +23,10 @@ pub use place::PlaceError;
 
 use self::open_orders::OpenOrders;
 use crate::domain::Order;
-use crate::store::{IdempotencyRecord, ListQuery, OrderStore, Page, Place, StepCause, Timeline};
+use crate::store::{
+    Commit, CommitError, Committed, IdempotencyRecord, ListQuery, OrderStore, Page, Place, StepCause,
+    Timeline,
+};
 
 /// What the use cases stand on.
 pub struct Parts {
@@ -50,6 +54,7 @@ pub struct UseCases {
     places: Option<Arc<dyn Places>>,
     running: Running,
     open_orders: OpenOrders,
+    traces: Traces,
     counted: Counted,
 }
 
@@ -109,14 +114,27 @@ impl UseCases {
             replayed: metrics::counter!("orders_idempotent_replays_total"),
             conflicts: metrics::counter!("orders_version_conflicts_total"),
         };
-        let (running, open_orders) = (Running::new(), OpenOrders::limited(None));
-        Self { store, clock, keys, currency, steps, places, running, open_orders, counted }
+        let (running, open_orders, traces) = (Running::new(), OpenOrders::limited(None), Traces::off());
+        Self { store, clock, keys, currency, steps, places, running, open_orders, traces, counted }
+    }
+
+    /// With spans of what is committed.
+    #[must_use]
+    pub fn with_traces(self, traces: Traces) -> Self {
+        Self { traces, ..self }
     }
 
     /// With a limit for the orders of a customer that hold stock or wait for it. Staff and other programs have none.
     #[must_use]
     pub fn with_open_orders(self, limit: Option<usize>) -> Self {
         Self { open_orders: OpenOrders::limited(limit), ..self }
+    }
+
+    /// Commits, as a part of what was asked.
+    async fn commit(&self, commit: Commit, asked: &Asked) -> Result<Committed, CommitError> {
+        let _span =
+            self.traces.part(asked.traceparent.as_deref(), SpanKind::Internal, || "commit to the store");
+        self.store.commit(commit).await
     }
 
     /// The currency of new orders.

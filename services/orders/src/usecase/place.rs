@@ -59,7 +59,7 @@ impl UseCases {
         let body = Bytes::from(render(&change.view()));
         let mut commit = Commit::of(change);
         commit.idempotency = asked.once.as_ref().map(|once| once.record(status, body.clone(), at));
-        match self.store.commit(commit).await {
+        match self.commit(commit, asked).await {
             Ok(_) => {
                 self.counted.created.increment(1);
                 self.steps.say(|| told(&order));

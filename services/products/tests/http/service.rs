@@ -60,6 +60,7 @@ async fn launch(
             clock,
             lifecycle: lifecycle.clone(),
             metrics: Metrics::install(),
+            traces: holdfast_service::Traces::off(),
             auth: None,
         },
         keys: Arc::new(SequentialKeys::new()),
