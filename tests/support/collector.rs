@@ -1,6 +1,5 @@
 //! A collector of traces, as OpenTelemetry has them: takes OTLP over HTTP, and keeps what it is given.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -9,6 +8,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
+
+use super::eventually;
 
 /// Takes spans until the test ends.
 pub(crate) struct Collector {
@@ -46,11 +47,28 @@ impl Collector {
         format!("http://{}", self.addr)
     }
 
-    /// The spans of a trace so far, by what they are called.
-    pub(crate) fn trace(&self, trace: &str) -> BTreeMap<String, Traced> {
+    /// The spans of a trace so far.
+    pub(crate) fn trace(&self, trace: &str) -> Vec<Traced> {
         let spans = self.spans.lock().unwrap();
-        let of = spans.iter().filter(|traced| hex(&traced.span.trace_id) == trace);
-        of.map(|traced| (traced.span.name.clone(), traced.clone())).collect()
+        spans.iter().filter(|traced| hex(&traced.span.trace_id) == trace).cloned().collect()
+    }
+
+    /// The one span of a trace that is called `part` and is a part of one that is called `of`; waits for both.
+    pub(crate) fn part(&self, trace: &str, part: &str, of: &str) -> Traced {
+        eventually("traced", || {
+            let all = self.trace(trace);
+            let of: Vec<String> = all.iter().filter(|span| span.span.name == of).map(Traced::id).collect();
+            let found: Vec<_> =
+                all.iter().filter(|span| span.span.name == part && of.contains(&span.parent())).collect();
+            match found[..] {
+                [one] => Ok(one.clone()),
+                _ => Err(format!(
+                    "{} of {part} in {:?}",
+                    found.len(),
+                    all.iter().map(|span| &span.span.name).collect::<Vec<_>>()
+                )),
+            }
+        })
     }
 
     /// How many spans there are, of any trace.

@@ -7,28 +7,28 @@ use clap::Args;
 #[command(next_help_heading = "Traces")]
 pub struct TraceArgs {
     /// Collector that takes traces by OTLP over HTTP, such as http://localhost:4318. Not set: nothing is traced.
-    #[arg(long = "otlp-endpoint", env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
-    pub otlp_endpoint: Option<String>,
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otel_exporter_otlp_endpoint: Option<String>,
 
     /// Share of the requests that are traced, from 0 to 1. A request that comes with a sampled `traceparent` always is.
     #[arg(
-        long = "trace-ratio",
+        long,
         env = "OTEL_TRACES_SAMPLER_ARG",
         default_value_t = 0.01,
         value_name = "RATIO",
         value_parser = ratio
     )]
-    pub trace_ratio: f64,
+    pub otel_traces_sampler_arg: f64,
 
     /// Name of the process in its traces [default: holdfast, holdfast-orders or holdfast-products].
-    #[arg(long = "trace-service-name", env = "OTEL_SERVICE_NAME", value_name = "NAME")]
-    pub trace_service_name: Option<String>,
+    #[arg(long, env = "OTEL_SERVICE_NAME", value_name = "NAME")]
+    pub otel_service_name: Option<String>,
 }
 
 impl TraceArgs {
     /// The collector, if configured: an empty `OTEL_EXPORTER_OTLP_ENDPOINT=` counts as not set.
     pub fn endpoint(&self) -> Option<&str> {
-        super::given(self.otlp_endpoint.as_deref())
+        super::given(self.otel_exporter_otlp_endpoint.as_deref())
     }
 }
 

@@ -90,13 +90,13 @@ impl Traces {
             .map_err(InvalidTraces::Exporter)?;
         let batches = BatchConfigBuilder::default().with_scheduled_delay(SEND_EVERY).build();
         let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
-        let name = args.trace_service_name.clone().unwrap_or_else(|| name.to_owned());
+        let name = args.otel_service_name.clone().unwrap_or_else(|| name.to_owned());
         let resource = Resource::builder()
             .with_service_name(name)
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .build();
         let provider = SdkTracerProvider::builder().with_span_processor(processor).with_resource(resource);
-        Ok(Self::over(provider, args.trace_ratio))
+        Ok(Self::over(provider, args.otel_traces_sampler_arg))
     }
 
     fn over(provider: TracerProviderBuilder, ratio: f64) -> Self {
