@@ -2632,8 +2632,26 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description `FORBIDDEN` */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -2685,6 +2703,15 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description `FORBIDDEN` */
       403: {
         headers: {
@@ -2696,6 +2723,15 @@ export interface operations {
       };
       /** @description `DEAD_LETTER_NOT_FOUND` */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -2752,6 +2788,15 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description `FORBIDDEN` */
       403: {
         headers: {
@@ -2781,6 +2826,15 @@ export interface operations {
       };
       /** @description `UNSUPPORTED_MEDIA_TYPE` */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -2837,6 +2891,15 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description `FORBIDDEN` */
       403: {
         headers: {
@@ -2882,6 +2945,15 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description `SERVICE_UNAVAILABLE`, `OVERLOADED` */
       503: {
         headers: {
@@ -2911,8 +2983,26 @@ export interface operations {
           "application/json": components["schemas"]["SuccessBody_GroupList"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description `FORBIDDEN` */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -2986,6 +3076,33 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator, customer */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description SERVICE_UNAVAILABLE */
       503: {
         headers: {
@@ -3048,6 +3165,15 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description FORBIDDEN: for another user */
       403: {
         headers: {
@@ -3107,6 +3233,15 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description SERVICE_UNAVAILABLE; try again with the same Idempotency-Key */
       503: {
         headers: {
@@ -3134,6 +3269,33 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["SuccessBody_StatusesData"];
+        };
+      };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator, service, customer */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
         };
       };
     };
@@ -3183,8 +3345,26 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description FORBIDDEN: another user's */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -3235,6 +3415,24 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator, customer */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description ORDER_NOT_FOUND */
       404: {
         headers: {
@@ -3251,6 +3449,15 @@ export interface operations {
            *       "success": false
            *     }
            */
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
@@ -3302,6 +3509,24 @@ export interface operations {
       };
       /** @description INVALID_JSON, VALIDATION_FAILED, INVALID_ID, INVALID_IDEMPOTENCY_KEY */
       400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator, customer */
+      403: {
         headers: {
           [name: string]: unknown;
         };
@@ -3377,6 +3602,15 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description SERVICE_UNAVAILABLE, OVERLOADED */
       503: {
         headers: {
@@ -3416,6 +3650,15 @@ export interface operations {
       };
       /** @description INVALID_ID, INVALID_IDEMPOTENCY_KEY */
       400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
         headers: {
           [name: string]: unknown;
         };
@@ -3482,6 +3725,15 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description SERVICE_UNAVAILABLE, OVERLOADED */
       503: {
         headers: {
@@ -3525,6 +3777,24 @@ export interface operations {
       };
       /** @description INVALID_JSON, VALIDATION_FAILED, INVALID_ID, INVALID_IDEMPOTENCY_KEY */
       400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator, customer */
+      403: {
         headers: {
           [name: string]: unknown;
         };
@@ -3586,6 +3856,15 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description SERVICE_UNAVAILABLE, OVERLOADED */
       503: {
         headers: {
@@ -3629,6 +3908,15 @@ export interface operations {
       };
       /** @description INVALID_JSON, VALIDATION_FAILED, INVALID_ID, INVALID_IDEMPOTENCY_KEY */
       400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
         headers: {
           [name: string]: unknown;
         };
@@ -3716,6 +4004,15 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description SERVICE_UNAVAILABLE, OVERLOADED */
       503: {
         headers: {
@@ -3757,8 +4054,35 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator, customer */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description ORDER_NOT_FOUND */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -3831,6 +4155,33 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator, service, customer */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description Any other error, such as `INTERNAL` or `SERVICE_UNAVAILABLE` */
       default: {
         headers: {
@@ -3876,6 +4227,24 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description `DUPLICATE_SKU` */
       409: {
         headers: {
@@ -3905,6 +4274,15 @@ export interface operations {
       };
       /** @description `IDEMPOTENCY_KEY_REUSED` */
       422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -3962,6 +4340,33 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator, service, customer */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description Any other error, such as `INTERNAL` or `SERVICE_UNAVAILABLE` */
       default: {
         headers: {
@@ -4005,8 +4410,35 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator, service, customer */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description `PRODUCT_NOT_FOUND` */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -4059,6 +4491,24 @@ export interface operations {
       };
       /** @description `VALIDATION_FAILED`, `INVALID_JSON`, `INVALID_ID`, `INVALID_IDEMPOTENCY_KEY` */
       400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator */
+      403: {
         headers: {
           [name: string]: unknown;
         };
@@ -4120,6 +4570,15 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description Any other error, such as `INTERNAL` or `SERVICE_UNAVAILABLE` */
       default: {
         headers: {
@@ -4164,6 +4623,24 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description `PRODUCT_NOT_FOUND` */
       404: {
         headers: {
@@ -4184,6 +4661,15 @@ export interface operations {
       };
       /** @description `IDEMPOTENCY_KEY_REUSED` */
       422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -4239,6 +4725,24 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description `PRODUCT_NOT_FOUND` */
       404: {
         headers: {
@@ -4277,6 +4781,15 @@ export interface operations {
       };
       /** @description `IDEMPOTENCY_KEY_REUSED` */
       422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -4330,8 +4843,35 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator, service */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description `PRODUCT_NOT_FOUND` */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -4385,8 +4925,35 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator, service */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description `PRODUCT_NOT_FOUND` */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -4442,6 +5009,24 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator, service */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description `PRODUCT_NOT_FOUND` */
       404: {
         headers: {
@@ -4480,6 +5065,15 @@ export interface operations {
       };
       /** @description `IDEMPOTENCY_KEY_REUSED` */
       422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -4535,6 +5129,24 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator, service */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description `PRODUCT_NOT_FOUND` */
       404: {
         headers: {
@@ -4580,6 +5192,15 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description Any other error, such as `INTERNAL` or `SERVICE_UNAVAILABLE` */
       default: {
         headers: {
@@ -4609,8 +5230,26 @@ export interface operations {
           "application/json": components["schemas"]["SuccessBody_TopicList"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description `FORBIDDEN` */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -4653,6 +5292,15 @@ export interface operations {
           "application/json": components["schemas"]["SuccessBody_TopicData"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description `FORBIDDEN` */
       403: {
         headers: {
@@ -4664,6 +5312,15 @@ export interface operations {
       };
       /** @description `TOPIC_NOT_FOUND` */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -4731,6 +5388,15 @@ export interface operations {
           "application/json": components["schemas"]["ErrorBody"];
         };
       };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
       /** @description `FORBIDDEN` */
       403: {
         headers: {
@@ -4742,6 +5408,15 @@ export interface operations {
       };
       /** @description `TOPIC_NOT_FOUND` */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -4776,6 +5451,33 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["SuccessBody_AuditReport"];
+        };
+      };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator, service */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
         };
       };
     };
@@ -4841,6 +5543,33 @@ export interface operations {
         };
         content: {
           "text/plain": string;
+        };
+      };
+      /** @description `UNAUTHENTICATED`: no token, or none that is taken */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `FORBIDDEN`: only for the roles admin, operator, service */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
+        };
+      };
+      /** @description `RATE_LIMITED`: too often; `Retry-After` says when */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ErrorBody"];
         };
       };
     };

@@ -41,7 +41,7 @@ struct Document;
 /// The document; `/openapi.json` serves it and `api/` keeps a copy that is checked for drift.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi().merge_from(holdfast_service::operator::openapi());
-    holdfast_service::http::openapi::complete(&mut document);
+    holdfast_service::http::openapi::complete(&mut document, crate::access::ACCESS);
     document
 }
 

@@ -78,6 +78,6 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi().merge_from(holdfast_service::operator::openapi());
     // The parts that every service has were made without it.
     CommonErrors.modify(&mut document);
-    holdfast_service::http::openapi::complete(&mut document);
+    holdfast_service::http::openapi::complete(&mut document, crate::access::ACCESS);
     document
 }
