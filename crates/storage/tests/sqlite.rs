@@ -202,7 +202,9 @@ async fn another_process_a_newer_schema_and_a_damaged_file_are_refused() {
         .unwrap()
         .execute("UPDATE schema_versions SET version = 99", [])
         .unwrap();
-    assert!(matches!(open(&path), Err(StoreError::NewerSchema { found: 99, .. })));
+    let newer = open(&path).err().unwrap();
+    assert!(matches!(newer, StoreError::NewerSchema { found: 99, .. }), "{newer}");
+    assert!(newer.to_string().contains("start the build that wrote it"), "{newer}");
     std::fs::write(folder.file("b.db"), b"this is not a database, and long enough to be read as a page")
         .unwrap();
     assert!(matches!(open(&folder.file("b.db")), Err(StoreError::Inconsistent(_))));

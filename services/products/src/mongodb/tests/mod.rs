@@ -14,6 +14,7 @@ use holdfast_contract::topic::partition_of;
 use holdfast_servers::{shared, unique_name};
 use holdfast_storage::mongodb::{Mongo, MongoOptions};
 use holdfast_storage::{Incarnation, Outbox as _, Record, Sent, Seq, StoreError, TopicPartition, Unsent};
+use mongodb::bson::{Document, doc};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
@@ -130,6 +131,22 @@ async fn instances_may_prepare_the_same_database_at_once() {
     let all = futures_util::future::join_all((0..4).map(|_| open(server.uri(), &database))).await;
     let names: Vec<_> = all.iter().map(holdfast_storage::Outbox::incarnation).collect();
     assert!(names.windows(2).all(|two| two[0] == two[1]), "one database has one name");
+}
+
+/// As an operator meets it who goes back to an older build after an upgrade.
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let Some(server) = shared::mongo().await else { return };
+    let subject = fresh(server.uri()).await;
+    let known = super::schema::VERSION;
+    let versions = subject.products.collections.mongo.database().collection::<Document>("schema");
+    let newer = doc! { "$set": { "version": i64::from(known) + 1 } };
+    versions.update_one(doc! { "_id": "products" }, newer).await.unwrap();
+    for _ in 0..2 {
+        let refused = subject.products.prepare().await.unwrap_err();
+        assert!(matches!(refused, StoreError::NewerSchema { found, .. } if found == known + 1), "{refused}");
+        assert!(refused.to_string().contains("start the build that wrote it"), "{refused}");
+    }
 }
 
 #[tokio::test]
