@@ -33,7 +33,7 @@ struct Meta {
 
 pub(super) async fn run(args: &ExportProducts, out: &mut (dyn Write + Send)) -> anyhow::Result<ExitCode> {
     let format = args.shop.format_of(&args.file)?;
-    let mut service = args.shop.service()?;
+    let mut service = args.shop.service();
     let writing = || format!("writing {}", args.file.display());
     let mut page: Page = service.get_as(&path(1)).await?;
     let mut sheet =

@@ -69,7 +69,7 @@ pub(super) async fn run(args: ImportProducts, out: &mut (dyn Write + Send)) -> a
         return Ok(ExitCode::FAILURE);
     }
     if args.dry_run {
-        let there = existing(&mut args.shop.service()?, &skus).await?;
+        let there = existing(&mut args.shop.service(), &skus).await?;
         writeln!(
             out,
             "{rows} rows are right: {} products would be made, {there} are there already.",
@@ -174,7 +174,7 @@ async fn send_all(
     stop: &CancellationToken,
 ) -> anyhow::Result<(Done, End)> {
     let rows = open(&args.file, args.shop.format_of(&args.file)?, args.currency, args.from_line)?;
-    let idle = (0..args.connections).map(|_| args.shop.service()).collect::<Result<Vec<_>, _>>()?;
+    let idle = (0..args.connections).map(|_| args.shop.service()).collect();
     let sender = Sender { idle: Mutex::new(idle), currency: args.currency, run: RandomState::new() };
     let bar = progress::counting(total, "rows");
     let mut done = Done::default();

@@ -12,10 +12,9 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum};
 use holdfast_contract::Currency;
-use holdfast_service::config::Secret;
 
 use crate::cli::RuntimeArgs;
-use crate::client::{Endpoint, endpoint};
+use crate::client::{Endpoint, TokenArgs, endpoint};
 use crate::commands::operator::{Service, ServiceName};
 
 /// Arguments of `holdfast export`.
@@ -95,9 +94,9 @@ pub struct ShopArgs {
     #[arg(long = "url", env = "PRODUCTS_URL", default_value = "http://127.0.0.1:3001", value_name = "URL", value_parser = endpoint)]
     pub url: Endpoint,
 
-    /// Token to send as bearer.
-    #[arg(long, env = "HOLDFAST_TOKEN", value_name = "TOKEN", hide_env_values = true)]
-    pub token: Option<Secret>,
+    /// As whom.
+    #[command(flatten)]
+    pub token: TokenArgs,
 
     /// What the file is, if its name does not end in .csv, .jsonl or .ndjson.
     #[arg(long, value_enum, value_name = "FORMAT")]
@@ -128,12 +127,8 @@ impl ShopArgs {
         }
     }
 
-    fn service(&self) -> anyhow::Result<Service> {
-        let service = Service::new(ServiceName::Products, self.url.clone());
-        match self.token.as_ref().filter(|token| !token.reveal().is_empty()) {
-            Some(token) => service.with_token(token),
-            None => Ok(service),
-        }
+    fn service(&self) -> Service {
+        Service::new(ServiceName::Products, self.url.with(&self.token))
     }
 }
 

@@ -15,6 +15,7 @@ use holdfast_service::config::{Backends, CommonArgs, OrdersArgs, ProductsArgs};
 use serde::Serialize;
 
 use crate::cli::RuntimeArgs;
+use crate::client::TokenArgs;
 use crate::commands::operator::ServiceName;
 use crate::table::Table;
 
@@ -32,6 +33,10 @@ pub struct DoctorArgs {
     /// What both take.
     #[command(flatten)]
     pub common: CommonArgs,
+
+    /// As whom services that run are asked.
+    #[command(flatten)]
+    pub token: TokenArgs,
 
     /// Print one JSON document, for programs.
     #[arg(long, help_heading = "Output")]
@@ -124,7 +129,7 @@ async fn examine(args: &DoctorArgs) -> Vec<Finding> {
     for (name, addr) in
         [(ServiceName::Orders, args.orders.orders_addr), (ServiceName::Products, args.products.products_addr)]
     {
-        findings.extend(services::check(name, addr).await);
+        findings.extend(services::check(name, addr, &args.token).await);
     }
     findings
 }

@@ -6,11 +6,14 @@ use std::net::{SocketAddr, TcpListener};
 use serde_json::Value;
 
 use super::Finding;
-use crate::client::Endpoint;
+use crate::client::{Endpoint, TokenArgs};
 use crate::commands::operator::{CallError, Service, ServiceName};
 
+/// What helps if a service asks who asks.
+const NO_TOKEN: &str = "set HOLDFAST_TOKEN to an admin's token: holdfast token makes one";
+
 /// Whether a service's address is free, or who answers there and how well that is.
-pub(super) async fn check(name: ServiceName, addr: SocketAddr) -> Vec<Finding> {
+pub(super) async fn check(name: ServiceName, addr: SocketAddr, token: &TokenArgs) -> Vec<Finding> {
     let (check, variable) = match name {
         ServiceName::Orders => ("orders service", "ORDERS_ADDR"),
         ServiceName::Products => ("products service", "PRODUCTS_ADDR"),
@@ -27,7 +30,7 @@ pub(super) async fn check(name: ServiceName, addr: SocketAddr) -> Vec<Finding> {
     // A service that listens on all addresses answers on the loopback one.
     let at = if addr.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], addr.port())) } else { addr };
     let Ok(endpoint) = Endpoint::new(&at.to_string()) else { return Vec::new() };
-    let mut service = Service::new(name, endpoint);
+    let mut service = Service::new(name, endpoint.with(token));
     let ready = service.get("/health/ready").await;
     if let Err(CallError::Stranger { .. } | CallError::Away { .. }) = ready {
         let advice = format!("stop what listens there, or set {variable} to another address");
@@ -47,7 +50,7 @@ fn readiness(check: &'static str, addr: SocketAddr, said: Result<Value, CallErro
 
 fn books(check: &'static str, said: Result<Value, CallError>) -> Finding {
     match said {
-        Err(error) => Finding::warn(check, format!("audit: {error}"), "ask /health/audit with a token"),
+        Err(error) => Finding::warn(check, format!("audit: {error}"), NO_TOKEN),
         Ok(said) => match said["data"]["status"].as_str().unwrap_or_default() {
             "mismatch" => Finding::fail(
                 check,
@@ -67,9 +70,7 @@ fn books(check: &'static str, said: Result<Value, CallError>) -> Finding {
 
 fn parked(check: &'static str, said: Result<Value, CallError>) -> Finding {
     match said {
-        Err(error) => {
-            Finding::warn(check, format!("dead letters: {error}"), "ask with a token: holdfast dlq")
-        }
+        Err(error) => Finding::warn(check, format!("dead letters: {error}"), NO_TOKEN),
         Ok(said) => match said["data"]["deadLetters"].as_array().map_or(0, Vec::len) {
             0 => Finding::ok(check, "no dead letters"),
             _ => Finding::warn(
@@ -105,9 +106,12 @@ mod tests {
         let addr = stranger.local_addr().unwrap();
         // Whoever connects is hung up on.
         let served = std::thread::spawn(move || stranger.accept().map(drop));
-        let found = check(ServiceName::Orders, addr).await;
+        let found = check(ServiceName::Orders, addr, &TokenArgs::default()).await;
         served.join().unwrap().unwrap();
         assert!(found[0].state == State::Fail && found[0].found.contains("something else"), "{found:?}");
-        assert_eq!(check(ServiceName::Orders, ([127, 0, 0, 1], 0).into()).await[0].state, State::Ok);
+        assert_eq!(
+            check(ServiceName::Orders, ([127, 0, 0, 1], 0).into(), &TokenArgs::default()).await[0].state,
+            State::Ok
+        );
     }
 }

@@ -228,12 +228,13 @@ impl Instance {
 
     /// Runs something in the process: it ends with it.
     pub(super) fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        let body: Body = Arc::new(Mutex::new(Some(Box::pin(task))));
         #[expect(
             clippy::disallowed_methods,
             reason = "the simulated process is the tracker: it ends what it started"
         )]
-        let body: Body = Arc::new(Mutex::new(Some(Box::pin(task))));
-        self.tasks.push(Task { ended: tokio::spawn(Mortal(body.clone())), body });
+        let ended = tokio::spawn(Mortal(body.clone()));
+        self.tasks.push(Task { body, ended });
     }
 
     /// Kills it: nothing of it runs on, and nothing of it reaches a database any more.

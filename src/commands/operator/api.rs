@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use holdfast_service::config::Secret;
-use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -61,25 +60,12 @@ pub(crate) struct Service {
     pub(crate) name: ServiceName,
     endpoint: Endpoint,
     client: Option<Client>,
-    authorization: Option<HeaderValue>,
 }
 
 impl Service {
     /// Connects when it is asked for something.
     pub(crate) fn new(name: ServiceName, endpoint: Endpoint) -> Self {
-        Self { name, endpoint, client: None, authorization: None }
-    }
-
-    /// Sends this token with every call.
-    ///
-    /// # Errors
-    /// If it cannot stand in a header.
-    pub(crate) fn with_token(mut self, token: &Secret) -> anyhow::Result<Self> {
-        let value = HeaderValue::try_from(format!("Bearer {}", token.reveal()));
-        let mut value = value.map_err(|_| anyhow::anyhow!("the token has characters that no token has"))?;
-        value.set_sensitive(true);
-        self.authorization = Some(value);
-        Ok(self)
+        Self { name, endpoint, client: None }
     }
 
     /// Asks for `path`; gives the whole envelope.
@@ -149,9 +135,6 @@ impl Service {
     ) -> Result<Answer, ClientError> {
         let mut request = request(method, path.parse().unwrap_or_default(), body);
         request.headers_mut().extend(headers.iter().cloned());
-        if let Some(value) = &self.authorization {
-            request.headers_mut().insert(AUTHORIZATION, value.clone());
-        }
         // A connection that an error or a time limit has cut short is not used again.
         let mut client = match self.client.take() {
             Some(client) => client,

@@ -57,10 +57,7 @@ impl HttpClient for Collector {
         let remote = self.remote.clone();
         let (head, body) = request.into_parts();
         let request = Request::from_parts(head, Full::new(body));
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "waited for right here, in a thread that no runtime drives"
-        )]
+        // Waited for right here, in a thread that no runtime drives.
         let asked = self.runtime.spawn(async move { remote.ask(request).await });
         let outcome = match asked.await {
             Ok(answer) => answer.map_err(HttpError::from),
