@@ -13,6 +13,7 @@ use crate::chaos::ChaosArgs;
 use crate::commands::api_docs::ApiDocsArgs;
 use crate::commands::dlq::DlqArgs;
 use crate::commands::groups::GroupsArgs;
+use crate::commands::health::HealthArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::seed::SeedArgs;
 use crate::commands::sim::SimArgs;
@@ -81,6 +82,16 @@ begin, with 130 after Ctrl-C.";
 const DOCTOR_EXAMPLES: &str = "\
 Give it the options, variables and folder (for .env) that the system is run with. It changes nothing.
 Ends with 0 if nothing failed, also with warnings; with 1 if something did.";
+
+const HEALTH_EXAMPLES: &str = "\
+Examples:
+  holdfast health                                 both services of one process
+  holdfast health orders                          only this one
+  holdfast health orders --without-broker         whether it may be sent requests, with Kafka or without
+
+For container engines and probes: give it the variables that the service is run with. What is
+asked is /health/ready.
+Ends with 0 if all are ready, with 1 and what is not if not.";
 
 const DLQ_EXAMPLES: &str = "\
 Examples:
@@ -193,6 +204,9 @@ pub enum Command {
     /// Find what is misconfigured, and say how to mend it.
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Box<DoctorArgs>),
+    /// Ask the services of this machine whether they are ready.
+    #[command(after_help = HEALTH_EXAMPLES)]
+    Health(Box<HealthArgs>),
     /// Dead letters of running services: list, show, replay, discard.
     #[command(after_help = DLQ_EXAMPLES)]
     Dlq(Box<DlqArgs>),
@@ -236,6 +250,7 @@ impl Cli {
             Some(Command::Export(ExportArgs { what: Export::Products(args) })) => &args.shop.runtime,
             Some(Command::Import(ImportArgs { what: Import::Products(args) })) => &args.shop.runtime,
             Some(Command::Doctor(args)) => &args.runtime,
+            Some(Command::Health(args)) => &args.runtime,
             Some(Command::Dlq(args)) => &args.runtime,
             Some(Command::Topics(args)) => &args.runtime,
             Some(Command::Groups(args)) => &args.runtime,

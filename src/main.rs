@@ -53,6 +53,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Export(args)) => Box::pin(catalogue::export(args, &mut std::io::stdout())).await,
         Some(Command::Import(args)) => Box::pin(catalogue::import(args, &mut std::io::stdout())).await,
         Some(Command::Doctor(args)) => Box::pin(doctor::run(*args, &mut std::io::stdout())).await,
+        Some(Command::Health(args)) => Box::pin(commands::health::run(*args, &mut std::io::stdout())).await,
         Some(Command::Dlq(args)) => Box::pin(commands::dlq::run(*args, &mut std::io::stdout())).await,
         Some(Command::Topics(args)) => Box::pin(commands::topics::run(*args, &mut std::io::stdout())).await,
         Some(Command::Groups(args)) => Box::pin(commands::groups::run(*args, &mut std::io::stdout())).await,

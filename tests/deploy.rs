@@ -1,4 +1,5 @@
-//! What is in `deploy/` speaks of metrics, labels and runbooks that there are.
+//! What is in `deploy/` speaks of metrics, labels and runbooks that there are, and the image has what the program needs. The
+//! manifests for Kubernetes are checked by `tools/kubernetes`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -115,6 +116,40 @@ fn every_alert_has_a_runbook() {
     }
 }
 
+/// The names of the metrics that the code makes: what follows `counter!(`, `gauge!(` and `histogram!(`.
+fn made() -> BTreeSet<String> {
+    fn walk(folder: &Path, found: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                for kind in ["counter!(", "gauge!(", "histogram!("] {
+                    let names = text.split(kind).skip(1).filter_map(|rest| {
+                        rest.trim_start().strip_prefix('"')?.split('"').next().map(str::to_owned)
+                    });
+                    // Those are of a test of the metrics themselves.
+                    found.extend(names.filter(|name| !name.starts_with("telemetry_test_")));
+                }
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = BTreeSet::new();
+    ["src", "crates", "services"].iter().for_each(|folder| walk(&root.join(folder), &mut found));
+    found
+}
+
+#[test]
+fn every_metric_is_described() {
+    let (made, described) = (made(), described());
+    let unsaid: Vec<_> = made.iter().filter(|name| !described.contains_key(*name)).collect();
+    assert!(unsaid.is_empty(), "docs/operations.md does not describe {unsaid:?}");
+    let gone: Vec<_> = described.keys().filter(|name| !made.contains(*name)).collect();
+    assert!(gone.is_empty(), "docs/operations.md describes {gone:?}, which the code does not make");
+}
+
 /// What is described is there, once something has happened.
 #[test]
 fn described_metrics_are_served() {
@@ -149,4 +184,23 @@ fn described_metrics_are_served() {
         if missing.is_empty() { Ok(()) } else { Err(format!("not served: {missing:?}")) }
     });
     system.stop();
+}
+
+/// The image's last stage has only these libraries.
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn the_program_is_linked_with_nothing_that_the_image_lacks() {
+    let listed = std::process::Command::new("ldd").arg(env!("CARGO_BIN_EXE_holdfast")).output().unwrap();
+    assert!(listed.status.success(), "{listed:?}");
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let names: Vec<&str> = listed
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .map(|path| path.rsplit('/').next().unwrap_or(path))
+        .collect();
+    assert!(names.contains(&"libc.so.6"), "{listed}");
+    for name in names {
+        let is_there = ["linux-vdso.so.", "ld-linux", "libc.so.", "libm.so.", "libgcc_s.so."];
+        assert!(is_there.iter().any(|there| name.starts_with(there)), "{name} is not in the image");
+    }
 }

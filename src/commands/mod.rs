@@ -4,6 +4,7 @@ pub mod api_docs;
 pub mod ceiling;
 pub mod dlq;
 pub mod groups;
+pub mod health;
 pub mod operator;
 pub mod run;
 pub mod seed;

@@ -129,7 +129,7 @@ fn services_in_containers_are_told_of_servers_that_are_there() {
         // What is published is what it listens on.
         let listens = text(&set[format!("{}_ADDR", program.to_uppercase())]).rsplit_once(':').unwrap().1;
         assert!(list(&service["ports"])[0].ends_with(&format!(":{listens}")), "{name}");
-        assert_eq!(list(&service["healthcheck"]["test"]), ["CMD", "healthy", listens]);
+        assert_eq!(list(&service["healthcheck"]["test"]), ["CMD", "holdfast", "health", program]);
     }
     assert!(list(&everything["services"]["mongodb"]["command"]).contains(&"rs0"));
 }
