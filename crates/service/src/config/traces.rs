@@ -20,7 +20,7 @@ pub struct TraceArgs {
     )]
     pub otel_traces_sampler_arg: f64,
 
-    /// Name of the process in its traces [default: holdfast, holdfast-orders or holdfast-products].
+    /// Name of the process in its traces. Not set: what runs in it.
     #[arg(long, env = "OTEL_SERVICE_NAME", value_name = "NAME")]
     pub otel_service_name: Option<String>,
 }
