@@ -1,7 +1,7 @@
 # Holdfast. `make run` and `make test` are all that a newcomer needs; `make help` lists the rest.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt lint api web e2e bench servers cluster schemathesis planted tools clean
+.PHONY: help run test check fmt lint api web e2e bench servers cluster schemathesis planted kubernetes deny sbom release tools clean
 
 CARGO ?= cargo
 # Arguments for the program: make run ARGS="--orders-addr 127.0.0.1:0"
@@ -69,6 +69,24 @@ schemathesis: ## test both services against their API documents (SEED=…, SECON
 
 planted: ## plant known bugs and have the simulation find them
 	@CARGO="$(CARGO)" tools/planted/run
+
+kubernetes: ## check the manifests: by Kubernetes' schemas, and against what the program knows
+	@$(CARGO) build --quiet $(AS_TESTED) --bin holdfast
+	@tools/kubernetes/run "$${CARGO_TARGET_DIR:-target}/debug/holdfast"
+
+deny: ## licences, sources, bans and known holes of all that is linked in
+	@tools/deny/run
+
+# Where a release is put together.
+RELEASE = "$${CARGO_TARGET_DIR:-target}/release-files"
+
+sbom: ## list what the program and the web app in it are made of (CycloneDX)
+	@CARGO="$(CARGO)" tools/sbom/run $(RELEASE)
+
+release: tools web sbom ## the program as it is given to others, with its lists of parts and checksums
+	@$(CARGO) build --release --locked --bin holdfast
+	@cp "$${CARGO_TARGET_DIR:-target}/release/holdfast" $(RELEASE)
+	@cd $(RELEASE) && sha256sum holdfast *.cdx.json >SHA256SUMS && pwd && cat SHA256SUMS
 
 bench: ## measure this machine: accepted and decided orders per second, beside a bare server
 	@$(CARGO) build --release --bin holdfast
