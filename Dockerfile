@@ -28,5 +28,6 @@ WORKDIR /var/lib/holdfast
 ENV DATA_DIR=/var/lib/holdfast/data
 VOLUME /var/lib/holdfast/data
 EXPOSE 3001 3004 3006
+# Of one service: -e HEALTH_SERVICE=orders.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=10s --retries=12 CMD ["holdfast", "health"]
 ENTRYPOINT ["holdfast"]

@@ -36,8 +36,8 @@ const OF_THE_BROKER: [&str; 2] = ["bus", "relay"];
 /// Arguments of `holdfast health`.
 #[derive(Args, Clone, Debug)]
 pub struct HealthArgs {
-    /// Only this service.
-    #[arg(value_enum, value_name = "SERVICE")]
+    /// Only this service. A container that runs one has a variable for it, because its health check takes no arguments.
+    #[arg(value_enum, env = "HEALTH_SERVICE", value_name = "SERVICE")]
     pub service: Option<ServiceName>,
 
     /// Also ready while the Kafka broker is away: orders are taken then, and the catalogue is shown.

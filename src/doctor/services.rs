@@ -30,12 +30,13 @@ pub(super) async fn check(name: ServiceName, addr: SocketAddr, token: &TokenArgs
     // A service that listens on all addresses answers on the loopback one.
     let at = if addr.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], addr.port())) } else { addr };
     let Ok(endpoint) = Endpoint::new(&at.to_string()) else { return Vec::new() };
-    let mut service = Service::new(name, endpoint.with(token));
-    let ready = service.get("/health/ready").await;
+    // Without the token: nobody knows yet who is there.
+    let ready = Service::new(name, endpoint.clone()).get("/health/ready").await;
     if let Err(CallError::Stranger { .. } | CallError::Away { .. }) = ready {
         let advice = format!("stop what listens there, or set {variable} to another address");
         return vec![Finding::fail(check, format!("something else listens at {addr}"), advice)];
     }
+    let mut service = Service::new(name, endpoint.with(token));
     let audit = service.get("/health/audit").await;
     let letters = service.get("/api/v1/dead-letters?limit=1").await;
     vec![readiness(check, addr, ready), books(check, audit), parked(check, letters)]

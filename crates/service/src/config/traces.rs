@@ -30,6 +30,11 @@ impl TraceArgs {
     pub fn endpoint(&self) -> Option<&str> {
         super::given(self.otel_exporter_otlp_endpoint.as_deref())
     }
+
+    /// The name, if configured and not empty.
+    pub fn service_name(&self) -> Option<&str> {
+        super::given(self.otel_service_name.as_deref())
+    }
 }
 
 fn ratio(text: &str) -> Result<f64, String> {

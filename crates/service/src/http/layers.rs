@@ -33,11 +33,12 @@ use super::hosts::AllowedHosts;
 use super::metrics::{RequestMetrics, method_label};
 use super::rate::RateLimits;
 use super::roster::Peer;
+use super::traced;
 use crate::auth::Access;
 use crate::config::{CommonArgs, is_exposed};
 use crate::lifecycle::panic_text;
 use crate::tls::TlsError;
-use crate::traces::{Span, Traces};
+use crate::traces::Traces;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
@@ -153,6 +154,7 @@ pub fn finish(router: Router, options: HttpOptions) -> Router {
     let outer = Outer { shared: Arc::new(Shared::new(options)) };
     let HttpOptions { access, rates, .. } = outer.shared.options.clone();
     let router = router.method_not_allowed_fallback(method_not_allowed).fallback(route_not_found);
+    let router = traced::trace(router, outer.shared.options.service, &outer.shared.options.traces);
     auth::guard(router, &access, &rates).layer(outer)
 }
 
@@ -237,8 +239,7 @@ where
         let start = Instant::now();
         let shared = Arc::clone(&self.shared);
         let id = shared.request_id(request.headers());
-        let mut about = About {
-            span: None,
+        let about = About {
             verdict: shared.options.cors.judge(request.headers(), request.uri()),
             method: method_label(request.method()),
             matched: request.extensions().get::<MatchedPath>().cloned(),
@@ -266,11 +267,6 @@ where
             );
             let response = about.error(&error, None);
             return Box::pin(std::future::ready(Ok(about.seal(response, &shared, start))));
-        }
-        // What lasts is no request, and who only looks whether all is well is not worth a trace.
-        if let Some(route) = about.matched.clone().filter(|route| route.as_str().starts_with("/api/")) {
-            let name = || format!("{} {}", about.method, route.as_str());
-            about.span = shared.options.traces.request(request.headers_mut(), name);
         }
         if live && let Some(peer) = request.extensions().get::<Peer>() {
             peer.waits_for_news();
@@ -323,7 +319,6 @@ fn panicked(panic: &(dyn Any + Send)) -> ApiError {
 
 /// What is remembered of a request until its answer is there.
 struct About {
-    span: Option<Span>,
     id: HeaderValue,
     method: &'static str,
     matched: Option<MatchedPath>,
@@ -354,22 +349,8 @@ impl About {
         response
     }
 
-    fn end(&self, mut span: Span, service: &'static str, status: u16) {
-        span.note("http.request.method", self.method);
-        span.note("http.route", self.matched.as_ref().map_or("", MatchedPath::as_str).to_owned());
-        span.note("http.response.status_code", i64::from(status));
-        span.note("holdfast.service", service);
-        span.note("holdfast.request_id", self.id.to_str().unwrap_or_default().to_owned());
-        if status >= 500 {
-            span.failed("");
-        }
-    }
-
-    fn seal(mut self, mut response: Response, shared: &Shared, start: Instant) -> Response {
+    fn seal(self, mut response: Response, shared: &Shared, start: Instant) -> Response {
         let status = response.status().as_u16();
-        if let Some(span) = self.span.take() {
-            self.end(span, shared.options.service, status);
-        }
         let path = self.matched.as_ref().map(MatchedPath::as_str);
         let took = start.elapsed();
         shared.metrics.record(self.method, path, status, took);

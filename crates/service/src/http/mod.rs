@@ -28,6 +28,7 @@ mod rate;
 mod roster;
 pub mod server;
 pub mod subject;
+mod traced;
 
 pub use client_addr::TrustedProxies;
 pub use cors::{Cors, DEFAULT_CORS_ORIGINS, InvalidOrigin};

@@ -21,7 +21,7 @@ use opentelemetry::trace::{
     Span as _, SpanBuilder, SpanContext, Status, TraceContextExt as _, Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue, Value};
-use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_otlp::{Protocol, RetryPolicy, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, TracerProviderBuilder,
@@ -85,12 +85,14 @@ impl Traces {
             .with_http()
             .with_http_client(Collector::at(remote))
             .with_protocol(Protocol::HttpBinary)
+            // What is not taken is lost, and said to be (see `Collector`): the next spans are sent a second later.
+            .with_retry_policy(RetryPolicy::disabled())
             .with_endpoint(url)
             .build()
             .map_err(InvalidTraces::Exporter)?;
         let batches = BatchConfigBuilder::default().with_scheduled_delay(SEND_EVERY).build();
         let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
-        let name = args.otel_service_name.clone().unwrap_or_else(|| name.to_owned());
+        let name = args.service_name().unwrap_or(name).to_owned();
         let resource = Resource::builder()
             .with_service_name(name)
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
@@ -210,4 +212,4 @@ impl Span {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,7 +9,7 @@ use super::*;
 const SAMPLED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const NOT_SAMPLED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
 
-fn kept(ratio: f64) -> (Traces, InMemorySpanExporter) {
+pub(crate) fn kept(ratio: f64) -> (Traces, InMemorySpanExporter) {
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone());
     (Traces::over(provider, ratio), exporter)

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use holdfast_contract::text::UserId;
 use holdfast_contract::{Currency, OrderId};
 use holdfast_service::http::{Caller, Running};
+use holdfast_service::telemetry::chain;
 use holdfast_service::traces::SpanKind;
 use holdfast_service::{Clock, KeySource, Steps, Traces};
 use holdfast_storage::{Places, StoreError, TopicPartition};
@@ -132,9 +133,13 @@ impl UseCases {
 
     /// Commits, as a part of what was asked.
     async fn commit(&self, commit: Commit, asked: &Asked) -> Result<Committed, CommitError> {
-        let _span =
+        let span =
             self.traces.part(asked.traceparent.as_deref(), SpanKind::Internal, || "commit to the store");
-        self.store.commit(commit).await
+        let done = self.store.commit(commit).await;
+        if let (Some(mut span), Err(error)) = (span, &done) {
+            span.failed(chain(error));
+        }
+        done
     }
 
     /// The currency of new orders.
