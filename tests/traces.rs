@@ -71,15 +71,15 @@ fn a_collector_that_is_away_is_said_once() {
     product(&mut products, "Traced", 5);
     let said = holdfast.hear("traces are lost while their collector does not take them");
     assert!(said.contains("no connection"), "{said}");
+    let mut lost_before = None;
     eventually("tried again", || {
         let text = products.get("/metrics");
-        let failures =
-            text.as_str().unwrap().lines().find(|line| line.starts_with("traces_export_failures_total "));
+        let lost = text.as_str().unwrap().lines().find_map(|line| {
+            line.strip_prefix("traces_spans_lost_total{reason=\"collector\"} ")?.parse::<u32>().ok()
+        });
         product(&mut products, "Again", 1);
-        match failures.and_then(|line| line.rsplit(' ').next()?.parse::<u32>().ok()) {
-            Some(two) if two >= 2 => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
+        let before = *lost_before.get_or_insert(lost);
+        if lost > before { Ok(()) } else { Err(format!("{before:?}, and then {lost:?}")) }
     });
     holdfast.terminate();
     let ended = holdfast.wait();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::cli::RuntimeArgs;
-use crate::client::{Endpoint, TokenArgs, endpoint};
+use crate::client::{CallerArgs, Endpoint, endpoint};
 
 /// Arguments of `holdfast bench`.
 #[derive(Args, Clone, Debug)]
@@ -21,7 +21,7 @@ pub struct BenchArgs {
 
     /// Who orders, in a running system: staff, as orders are for many users.
     #[command(flatten)]
-    pub token: TokenArgs,
+    pub caller: CallerArgs,
 
     /// Measure in turns also a bare axum server, which parses the same body and answers, and accepting alone (the
     /// consumers paused); print what share of the bare server the system reaches.
@@ -32,10 +32,9 @@ pub struct BenchArgs {
     #[arg(long, conflicts_with = "hot", help_heading = "What to measure")]
     pub hot_vs_spread: bool,
 
-    /// Measure in turns the system with its background audit and without, and print how much more processor time an order
-    /// takes with it.
-    #[arg(long, conflicts_with_all = ["ceiling", "hot_vs_spread", "only", "stages", "orders_url"], help_heading = "What to measure")]
-    pub audit_cost: bool,
+    /// Measure in turns the system with this and without, and print how much more processor time an order takes with it.
+    #[arg(long, value_enum, value_name = "FEATURE", conflicts_with_all = ["ceiling", "hot_vs_spread", "only", "stages", "orders_url"], help_heading = "What to measure")]
+    pub cost_of: Option<Feature>,
 
     /// Measure only this.
     #[arg(long, value_enum, conflicts_with_all = ["ceiling", "hot_vs_spread"], value_name = "WHAT", help_heading = "What to measure")]
@@ -134,6 +133,25 @@ pub enum Only {
     Full,
 }
 
+/// What `--cost-of` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Feature {
+    /// The background audit.
+    Audit,
+    /// Authentication: every request brings a token.
+    Tokens,
+}
+
+impl Feature {
+    /// Whether the system has it unless it is told otherwise.
+    pub(crate) fn is_usual(self) -> bool {
+        match self {
+            Self::Audit => true,
+            Self::Tokens => false,
+        }
+    }
+}
+
 /// One thing that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Subject {
@@ -146,8 +164,10 @@ pub(crate) enum Subject {
         /// Whether every order wants the same product.
         hot: bool,
     },
-    /// The whole system without its background audit.
-    Unaudited {
+    /// The whole system without a feature that it usually has, or with one that it usually has not.
+    Unusual {
+        /// Which.
+        feature: Feature,
         /// Whether every order wants the same product.
         hot: bool,
     },
@@ -161,8 +181,8 @@ impl Subject {
             Self::Accept => "accept",
             Self::Full { hot: false } => "full",
             Self::Full { hot: true } => "full-hot",
-            Self::Unaudited { hot: false } => "unaudited",
-            Self::Unaudited { hot: true } => "unaudited-hot",
+            Self::Unusual { feature: Feature::Audit, .. } => "unaudited",
+            Self::Unusual { feature: Feature::Tokens, .. } => "with-tokens",
         }
     }
 
@@ -173,14 +193,14 @@ impl Subject {
             Self::Accept => "accept",
             Self::Full { hot: false } => "accept + decide",
             Self::Full { hot: true } => "accept + decide, hot",
-            Self::Unaudited { hot: false } => "no audit",
-            Self::Unaudited { hot: true } => "no audit, hot",
+            Self::Unusual { feature: Feature::Audit, .. } => "no audit",
+            Self::Unusual { feature: Feature::Tokens, .. } => "with tokens",
         }
     }
 
     /// Whether every order wants the same product.
     pub(crate) fn is_hot(self) -> bool {
-        matches!(self, Self::Full { hot: true } | Self::Unaudited { hot: true })
+        matches!(self, Self::Full { hot: true } | Self::Unusual { hot: true, .. })
     }
 }
 
@@ -200,8 +220,8 @@ impl BenchArgs {
     /// What is measured in each round, in turns.
     pub(crate) fn subjects(&self) -> Vec<Subject> {
         let full = Subject::Full { hot: self.hot };
-        if self.audit_cost {
-            return vec![full, Subject::Unaudited { hot: self.hot }];
+        if let Some(feature) = self.cost_of {
+            return vec![full, Subject::Unusual { feature, hot: self.hot }];
         }
         let mut subjects = match self.only {
             Some(Only::Ceiling) => return vec![Subject::Ceiling],
@@ -222,7 +242,7 @@ impl BenchArgs {
     pub(crate) fn rounds(&self) -> u32 {
         let compares = self.stages || self.subjects().len() > 1;
         self.rounds.unwrap_or(match compares {
-            _ if self.audit_cost => 10,
+            _ if self.cost_of.is_some() => 10,
             true => 3,
             false => 1,
         })
@@ -294,11 +314,12 @@ mod tests {
     }
 
     #[test]
-    fn the_cost_of_the_audit_is_measured_ten_times() {
-        let args = parse(&["--audit-cost", "--hot"]).unwrap();
-        assert_eq!(args.subjects(), [Subject::Full { hot: true }, Subject::Unaudited { hot: true }]);
+    fn the_cost_of_a_feature_is_measured_ten_times() {
+        let args = parse(&["--cost-of", "audit", "--hot"]).unwrap();
+        let unusual = Subject::Unusual { feature: Feature::Audit, hot: true };
+        assert_eq!(args.subjects(), [Subject::Full { hot: true }, unusual]);
         assert_eq!(args.rounds(), 10);
-        assert!(parse(&["--audit-cost", "--ceiling"]).is_err());
+        assert!(parse(&["--cost-of", "tokens", "--ceiling"]).is_err());
     }
 
     #[test]
@@ -306,7 +327,7 @@ mod tests {
         let urls = ["--orders-url", "http://localhost:3004", "--products-url", "http://[::1]:3001/"];
         let args = parse(&[&urls[..], &["--ceiling"]].concat()).unwrap();
         assert_eq!(args.subjects(), [Subject::Ceiling, Subject::Full { hot: false }]);
-        assert_eq!(args.orders_url.as_ref().unwrap().address, "localhost:3004");
+        assert_eq!(args.orders_url.as_ref().unwrap().to_string(), "http://localhost:3004");
         assert_eq!(args.products_url.as_ref().unwrap().to_string(), "http://[::1]:3001");
         assert!(args.check().is_ok());
         assert!(parse(&[&urls[..], &["--only", "accept"]].concat()).unwrap().check().is_err());
@@ -316,7 +337,7 @@ mod tests {
     fn wrong_arguments_are_refused() {
         for wrong in [
             &["--orders-url", "http://localhost:3004"][..],
-            &["--orders-url", "https://x:1", "--products-url", "http://x:2"],
+            &["--orders-url", "ftp://x:1", "--products-url", "http://x:2"],
             &["--orders-url", "http://x:1/api", "--products-url", "http://x:2"],
             &["--orders-url", "x:1", "--products-url", "http://x:2"],
             &["--connections", "0"],

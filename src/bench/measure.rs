@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::args::{BenchArgs, Subject};
+use super::args::{BenchArgs, Feature, Subject};
 use super::decided::{Counter, Followed, Followers};
 use super::load::{self, Load, Outcome};
 use super::process::{self, Memory};
@@ -98,10 +98,13 @@ async fn start(args: &BenchArgs, launcher: &Launcher, subject: Subject) -> anyho
     match (subject, &args.orders_url, &args.products_url) {
         (Subject::Ceiling, ..) => launcher.ceiling().await,
         (_, Some(orders), Some(products)) => {
-            Ok(System::running(orders.with(&args.token), products.with(&args.token)))
+            Ok(System::running(orders.by(&args.caller), products.by(&args.caller)))
         }
         (Subject::Accept, ..) => launcher.system(&["--pause-consumers"]).await,
-        (Subject::Unaudited { .. }, ..) => launcher.system(&["--audit-every-seconds", "0"]).await,
+        (Subject::Unusual { feature: Feature::Audit, .. }, ..) => {
+            launcher.system(&["--audit-every-seconds", "0"]).await
+        }
+        (Subject::Unusual { feature: Feature::Tokens, .. }, ..) => launcher.guarded_system().await,
         (Subject::Full { .. }, ..) => launcher.system(&[]).await,
     }
 }
@@ -124,7 +127,7 @@ async fn run(
     };
     let workload = Arc::new(Workload::new(&products, args.lines)?);
     let mut counter = match subject {
-        Subject::Full { .. } | Subject::Unaudited { .. } => Some(Counter::connect(&system.orders).await?),
+        Subject::Full { .. } | Subject::Unusual { .. } => Some(Counter::connect(&system.orders).await?),
         Subject::Ceiling | Subject::Accept => None,
     };
     let mut clients = Vec::new();

@@ -106,7 +106,7 @@ async fn measure_all(
     let mut measurements: Vec<Measurement> = Vec::new();
     'rounds: for round in 1..=args.rounds() {
         let mut subjects = args.subjects();
-        if args.audit_cost && round % 2 == 0 {
+        if args.cost_of.is_some() && round % 2 == 0 {
             // What grows slower while it is measured must not always be the same one.
             subjects.reverse();
         }

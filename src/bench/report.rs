@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::args::{BenchArgs, Subject};
+use super::args::{BenchArgs, Feature, Subject};
 use super::latency::{Latencies, Quantiles};
 use super::measure::Measurement;
 use super::process::Memory;
@@ -118,9 +118,9 @@ pub(crate) struct Ratios {
     pub(crate) full_to_ceiling: Option<Ratio>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hot_to_spread: Option<Ratio>,
-    /// Processor time for an order with the background audit, to that without.
+    /// Processor time for an order with the feature whose cost was asked for, to that without.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) audited_to_unaudited: Option<Ratio>,
+    pub(crate) with_to_without: Option<Ratio>,
 }
 
 /// The median of the rounds, and each of them.
@@ -235,17 +235,21 @@ impl Ratios {
         };
         let (ceiling, spread) = (rates(Subject::Ceiling), rates(Subject::Full { hot: false }));
         let hot = rates(Subject::Full { hot: true });
-        let costs = |audited: bool| -> BTreeMap<u32, f64> {
-            let side = measurements.iter().filter(|m| matches!(m.subject, Subject::Full { .. }) == audited);
+        let costs = |usual: bool| -> BTreeMap<u32, f64> {
+            let side = measurements.iter().filter(|m| matches!(m.subject, Subject::Full { .. }) == usual);
             side.filter_map(|m| Some((m.round, m.server_micros_per_order()?))).collect()
         };
-        let compared = measurements.iter().any(|m| matches!(m.subject, Subject::Unaudited { .. }));
+        let compared = measurements.iter().find_map(|m| match m.subject {
+            Subject::Unusual { feature, .. } => Some(feature),
+            _ => None,
+        });
+        let cost = |of: Feature| Ratio::new(&costs(of.is_usual()), &costs(!of.is_usual()));
         Self {
             accept_to_ceiling: Ratio::new(&rates(Subject::Accept), &ceiling),
             // `--hot` measures no other orders than hot ones.
             full_to_ceiling: Ratio::new(if spread.is_empty() { &hot } else { &spread }, &ceiling),
             hot_to_spread: Ratio::new(&hot, &spread),
-            audited_to_unaudited: if compared { Ratio::new(&costs(true), &costs(false)) } else { None },
+            with_to_without: compared.and_then(cost),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use tokio::time::Instant;
 
-use super::args::{BenchArgs, Subject};
+use super::args::{BenchArgs, Feature, Subject};
 use super::decided::Followed;
 use super::latency::Latencies;
 use super::load::Outcome;
@@ -162,23 +162,31 @@ fn the_document_has_stable_names() {
 }
 
 #[test]
-fn the_cost_of_the_audit_is_compared_round_by_round() {
+fn the_cost_of_a_feature_is_compared_round_by_round() {
     let cost = |round, subject, millis| {
         let server_time = Some(Duration::from_millis(millis));
         Measurement { server_time, ..measurement(round, subject, 1_000) }
     };
-    let unaudited = Subject::Unaudited { hot: false };
-    let measured = [
-        cost(1, SPREAD, 1_010),
-        cost(1, unaudited, 1_000),
-        cost(2, unaudited, 2_000),
-        cost(2, SPREAD, 2_040),
-        cost(3, SPREAD, 1_000),
-        cost(3, unaudited, 1_000),
-    ];
-    let report = Report::new(settings(&["--audit-cost"]), Machine::default(), &measured, false);
-    let ratio = report.ratios.audited_to_unaudited.as_ref().unwrap();
-    assert_eq!((ratio.median, &ratio.rounds[..]), (1.01, &[1.01, 1.02, 1.0][..]));
-    assert_eq!(report.subjects[0].server_micros_per_order, Some(101.0));
-    assert!(table::render(&report).contains("audited / not"));
+    let measured = |with: Subject, without: Subject| {
+        [
+            cost(1, with, 1_010),
+            cost(1, without, 1_000),
+            cost(2, without, 2_000),
+            cost(2, with, 2_040),
+            cost(3, with, 1_000),
+            cost(3, without, 1_000),
+        ]
+    };
+    let unusual = |feature| Subject::Unusual { feature, hot: false };
+    for (name, with, without) in
+        [("audit", SPREAD, unusual(Feature::Audit)), ("tokens", unusual(Feature::Tokens), SPREAD)]
+    {
+        let settings = settings(&["--cost-of", name]);
+        let report = Report::new(settings, Machine::default(), &measured(with, without), false);
+        let ratio = report.ratios.with_to_without.as_ref().unwrap();
+        assert_eq!((ratio.median, &ratio.rounds[..]), (1.01, &[1.01, 1.02, 1.0][..]), "{name}");
+        let of = |subject| report.subjects.iter().find(|summary| summary.subject == subject).unwrap();
+        assert_eq!(of(with).server_micros_per_order, Some(101.0), "{name}");
+        assert!(table::render(&report).contains("with / without"));
+    }
 }

@@ -180,7 +180,7 @@ fn ratios(report: &Report) -> String {
     line(format!("accept / {ceiling}            "), &report.ratios.accept_to_ceiling);
     line(format!("accept + decide / {ceiling}   "), &report.ratios.full_to_ceiling);
     line("one hot product / spread      ".to_owned(), &report.ratios.hot_to_spread);
-    line("processor time for an order, audited / not".to_owned(), &report.ratios.audited_to_unaudited);
+    line("processor time for an order, with / without".to_owned(), &report.ratios.with_to_without);
     text
 }
 

@@ -1,17 +1,26 @@
 //! What is measured: a running system, or one that is started for it and is always stopped again.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use holdfast_service::SystemClock;
+use holdfast_service::auth::mint;
+use holdfast_service::config::{AuthArgs, Secret};
+use holdfast_service::http::Role;
 use tempfile::TempDir;
 
 use crate::child::{Addresses, Child, EXIT_WITH_STDIN, Program};
-use crate::client::Endpoint;
+use crate::client::{CallerArgs, Endpoint, TokenArgs};
 
 /// How long a system may take to start.
 const START: Duration = Duration::from_secs(30);
+
+/// Longer than any bench.
+const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// A system to send orders to.
 #[derive(Debug)]
@@ -79,7 +88,7 @@ impl System {
     fn of(children: Vec<Started>, addresses: &Addresses) -> anyhow::Result<Self> {
         let address = |service: &str| {
             let found = addresses.iter().find(|(name, _)| name == service)?;
-            Endpoint::new(&found.1.to_string()).ok()
+            Some(Endpoint::here(found.1))
         };
         let orders = address("orders").context("the system did not say where orders listens")?;
         Ok(Self { orders, products: address("products"), children })
@@ -153,6 +162,33 @@ impl Launcher {
         System::of(children, &addresses)
     }
 
+    /// Starts the whole system, which asks for a token and is asked with an operator's.
+    ///
+    /// # Errors
+    /// If it does not get ready.
+    pub(crate) async fn guarded_system(&self) -> anyhow::Result<System> {
+        let auth = AuthArgs {
+            access_token_secret: Some(random_secret()?),
+            access_token_secret_file: None,
+            jwks_file: None,
+            jwks_url: None,
+            issuer: "holdfast".to_owned(),
+            audience: "holdfast".to_owned(),
+            allow_open_access: false,
+        };
+        let token = mint(&auth, &SystemClock, "bench", Role::Operator, TOKEN_LIFE)?;
+        let secret = auth.access_token_secret.as_ref().map(Secret::reveal).unwrap_or_default().to_owned();
+        let guarded = Self {
+            variables: [&self.variables[..], &[("ACCESS_TOKEN_SECRET".to_owned(), secret)]].concat(),
+            ..self.clone()
+        };
+        let mut system = guarded.system(&[]).await?;
+        let caller = CallerArgs { token: TokenArgs::of(token), ..CallerArgs::default() };
+        system.orders = system.orders.by(&caller);
+        system.products = system.products.map(|products| products.by(&caller));
+        Ok(system)
+    }
+
     async fn start(
         &self,
         args: &[&str],
@@ -175,6 +211,14 @@ impl Launcher {
         let addresses = child.ready(START).await?;
         Ok((Started { child, _folder: folder }, addresses))
     }
+}
+
+fn random_secret() -> anyhow::Result<Secret> {
+    let mut bytes = [0; 32];
+    File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .context("/dev/urandom")?;
+    Ok(Secret::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
 #[cfg(test)]

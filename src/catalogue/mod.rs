@@ -14,7 +14,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use holdfast_contract::Currency;
 
 use crate::cli::RuntimeArgs;
-use crate::client::{Endpoint, TokenArgs, endpoint};
+use crate::client::{CallerArgs, Endpoint, endpoint};
 use crate::commands::operator::{Service, ServiceName};
 
 /// Arguments of `holdfast export`.
@@ -96,7 +96,7 @@ pub struct ShopArgs {
 
     /// As whom.
     #[command(flatten)]
-    pub token: TokenArgs,
+    pub caller: CallerArgs,
 
     /// What the file is, if its name does not end in .csv, .jsonl or .ndjson.
     #[arg(long, value_enum, value_name = "FORMAT")]
@@ -128,7 +128,7 @@ impl ShopArgs {
     }
 
     fn service(&self) -> Service {
-        Service::new(ServiceName::Products, self.url.with(&self.token))
+        Service::new(ServiceName::Products, self.url.by(&self.caller))
     }
 }
 

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::anyhow;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -91,15 +90,9 @@ impl Reply {
 
 impl Http {
     /// Of the services behind these addresses.
-    ///
-    /// # Errors
-    /// None that an address can have.
-    pub(crate) fn new(orders: SocketAddr, products: SocketAddr) -> anyhow::Result<Self> {
-        let client = |addr: SocketAddr| {
-            let endpoint = Endpoint::new(&addr.to_string()).map_err(|why| anyhow!(why))?;
-            anyhow::Ok(Client::new(&endpoint))
-        };
-        Ok(Self { orders: client(orders)?, products: client(products)? })
+    pub(crate) fn new(orders: SocketAddr, products: SocketAddr) -> Self {
+        let [orders, products] = [orders, products].map(|addr| Client::new(&Endpoint::here(addr)));
+        Self { orders, products }
     }
 
     /// Asks once. `None`: no answer, or not a whole one.

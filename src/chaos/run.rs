@@ -151,7 +151,7 @@ impl Load {
     ) -> anyhow::Result<Self> {
         let (orders, products) = system.addrs();
         let http = || Http::new(orders, products);
-        let shop = Shop::open(&mut http()?).await?;
+        let shop = Shop::open(&mut http()).await?;
         let told = Arc::new(Told::new(&folder.join("told.jsonl")).context("making told.jsonl")?);
         let mut followers = Vec::new();
         for _ in 0..args.watchers {
@@ -160,7 +160,7 @@ impl Load {
         let (stop, give_up) = (CancellationToken::new(), CancellationToken::new());
         let seen = Arc::<Mutex<Seen>>::default();
         let mut counts = JoinSet::new();
-        counts.spawn(counter::count(http()?, Arc::clone(&seen), stop.clone()));
+        counts.spawn(counter::count(http(), Arc::clone(&seen), stop.clone()));
         let common = Common {
             shop: shop.clone(),
             told: Arc::clone(&told),
@@ -170,7 +170,7 @@ impl Load {
         };
         let mut customers = JoinSet::new();
         for number in 0..args.connections {
-            let customer = Customer::new(format!("c{number}"), dice.split(), http()?, common.clone());
+            let customer = Customer::new(format!("c{number}"), dice.split(), http(), common.clone());
             customers.spawn(customer.run());
         }
         Ok(Self { customers, counts, followers, seen, told, shop, stop, give_up })
@@ -188,7 +188,7 @@ impl Load {
         }
         while self.counts.join_next().await.is_some() {}
         let (orders, products) = system.addrs();
-        let mut http = Http::new(orders, products)?;
+        let mut http = Http::new(orders, products);
         // The deadline is for what has to happen by itself; reading it may take as long again.
         let give_up = CancellationToken::new();
         let mut reader = Reader { http: &mut http, deadline, give_up: &give_up };

@@ -1,56 +1,51 @@
-//! Where a service answers.
+//! Where a service answers, and how it is asked there.
 
 use std::fmt;
+use std::net::SocketAddr;
 
-use hyper::Uri;
+use holdfast_service::origin::{InvalidOrigin, Origin};
+use holdfast_service::trust::Trust;
 use hyper::header::HeaderValue;
 
-use super::TokenArgs;
+use super::CallerArgs;
 
-/// Where a service answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a service answers, and how it is asked there.
+#[derive(Clone, Debug)]
 pub struct Endpoint {
-    pub(crate) address: String,
-    pub(crate) host: HeaderValue,
+    pub(crate) origin: Origin,
+    /// Whether it is who it should be.
+    pub(crate) trust: Trust,
     /// Sent with every request, if there is one.
     pub(crate) authorization: Option<HeaderValue>,
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.address)
+        self.origin.fmt(f)
     }
 }
 
 impl Endpoint {
-    /// Takes `host:port`.
-    ///
-    /// # Errors
-    /// If it cannot stand in a `Host` header.
-    pub(crate) fn new(address: &str) -> Result<Self, String> {
-        let host = HeaderValue::from_str(address).map_err(|_| format!("{address:?} is not host:port"))?;
-        Ok(Self { address: address.to_owned(), host, authorization: None })
+    /// Asked without a token.
+    pub(crate) fn new(origin: Origin) -> Self {
+        Self { origin, trust: Trust::default(), authorization: None }
     }
 
-    /// The same, asked with a token.
-    pub(crate) fn with(&self, token: &TokenArgs) -> Self {
-        Self { authorization: token.authorization(), ..self.clone() }
+    /// What listens at `addr` of this machine, without TLS.
+    pub(crate) fn here(addr: SocketAddr) -> Self {
+        Self::new(Origin::here(addr, false))
+    }
+
+    /// The same, asked as `caller`.
+    pub(crate) fn by(&self, caller: &CallerArgs) -> Self {
+        Self { authorization: caller.token.authorization(), trust: caller.trust(), ..self.clone() }
     }
 }
 
 /// Reads the base URL of a service.
 ///
 /// # Errors
-/// If it is not plain `http`, or has a path.
-pub(crate) fn endpoint(text: &str) -> Result<Endpoint, String> {
-    const EXPECTED: &str = "expected a URL such as http://127.0.0.1:3004, without a path";
-    let uri: Uri = text.parse().map_err(|_| EXPECTED.to_owned())?;
-    let authority = uri.authority().ok_or(EXPECTED)?;
-    if uri.scheme_str() == Some("https") {
-        return Err("TLS is not supported: use the address behind it".to_owned());
-    }
-    if uri.scheme_str() != Some("http") || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-        return Err(EXPECTED.to_owned());
-    }
-    Endpoint::new(&format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80)))
+/// If it is not http or https, or has a path.
+pub(crate) fn endpoint(text: &str) -> Result<Endpoint, InvalidOrigin> {
+    text.parse().map(Endpoint::new)
 }

@@ -10,17 +10,17 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use bytes::Bytes;
+use holdfast_service::origin;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
-use tokio::net::TcpStream;
 
 pub use endpoint::Endpoint;
 pub(crate) use endpoint::endpoint;
-pub use token::TokenArgs;
+pub use token::{CallerArgs, TokenArgs};
 
 /// Why a request got no answer.
 #[derive(Debug, Error)]
@@ -57,7 +57,7 @@ pub(crate) struct Client {
     link: Option<Link>,
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
+type Connection = http1::Connection<TokioIo<origin::Connection>, Full<Bytes>>;
 
 #[derive(Debug)]
 struct Link {
@@ -94,7 +94,7 @@ impl Client {
             Some(link) if !link.sender.is_closed() => link,
             _ => Link::open(&self.endpoint).await?,
         };
-        request.headers_mut().insert(HOST, self.endpoint.host.clone());
+        request.headers_mut().insert(HOST, self.endpoint.origin.authority());
         if let Some(authorization) = &self.endpoint.authorization {
             request.headers_mut().insert(AUTHORIZATION, authorization.clone());
         }
@@ -124,8 +124,7 @@ pub(crate) fn request(method: Method, uri: Uri, body: Bytes) -> Request<Full<Byt
 impl Link {
     async fn open(endpoint: &Endpoint) -> Result<Self, ClientError> {
         let refused = |source| ClientError::Connect { endpoint: endpoint.to_string(), source };
-        let stream = TcpStream::connect(&endpoint.address).await.map_err(refused)?;
-        stream.set_nodelay(true).map_err(refused)?;
+        let stream = endpoint.origin.connect(&endpoint.trust).await.map_err(refused)?;
         let (sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(ClientError::Broken)?;
         Ok(Self { sender, connection: Box::pin(connection) })

@@ -126,10 +126,12 @@ async fn examine(args: &DoctorArgs) -> Vec<Finding> {
             findings.extend(servers::mongodb(uri, &common.mongodb).await);
         }
     }
+    let (shown, trust) = services::certificate(&common.tls);
+    findings.extend(shown);
     for (name, addr) in
         [(ServiceName::Orders, args.orders.orders_addr), (ServiceName::Products, args.products.products_addr)]
     {
-        findings.extend(services::check(name, addr, &args.token).await);
+        findings.extend(services::check(name, addr, trust.as_ref(), &args.token).await);
     }
     findings
 }

@@ -3,6 +3,10 @@
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 
+use holdfast_service::origin::Origin;
+use holdfast_service::telemetry::chain;
+use holdfast_service::tls::{Tls, TlsArgs};
+use holdfast_service::trust::Trust;
 use serde_json::Value;
 
 use super::Finding;
@@ -12,8 +16,27 @@ use crate::commands::operator::{CallError, Service, ServiceName};
 /// What helps if a service asks who asks.
 const NO_TOKEN: &str = "set HOLDFAST_TOKEN to an admin's token: holdfast token makes one";
 
-/// Whether a service's address is free, or who answers there and how well that is.
-pub(super) async fn check(name: ServiceName, addr: SocketAddr, token: &TokenArgs) -> Vec<Finding> {
+/// Whether what listens can show its certificate, and whom to believe then: its holder, whose name may be none of this
+/// machine's. Nothing if there is none.
+pub(super) fn certificate(args: &TlsArgs) -> (Option<Finding>, Option<Trust>) {
+    let (check, advice) = ("TLS", "set TLS_CERT_FILE and TLS_KEY_FILE to a certificate and its key, in PEM");
+    let Some(file) = &args.tls_cert_file else { return (None, None) };
+    let found = match Tls::from_args(args) {
+        Ok(_) => Finding::ok(check, format!("{} and its key can be used", file.display())),
+        Err(error) => Finding::fail(check, chain(&error), advice),
+    };
+    // What it cannot read, nobody shows either.
+    (Some(found), Some(Trust::in_holder(file).unwrap_or_default()))
+}
+
+/// Whether a service's address is free, or who answers there and how well that is. Where the services have a certificate,
+/// `trust` is who is believed.
+pub(super) async fn check(
+    name: ServiceName,
+    addr: SocketAddr,
+    trust: Option<&Trust>,
+    token: &TokenArgs,
+) -> Vec<Finding> {
     let (check, variable) = match name {
         ServiceName::Orders => ("orders service", "ORDERS_ADDR"),
         ServiceName::Products => ("products service", "PRODUCTS_ADDR"),
@@ -27,16 +50,16 @@ pub(super) async fn check(name: ServiceName, addr: SocketAddr, token: &TokenArgs
         }
         Err(_) => {}
     }
-    // A service that listens on all addresses answers on the loopback one.
-    let at = if addr.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], addr.port())) } else { addr };
-    let Ok(endpoint) = Endpoint::new(&at.to_string()) else { return Vec::new() };
+    let mut endpoint = Endpoint::new(Origin::here(addr, trust.is_some()));
+    endpoint.trust = trust.cloned().unwrap_or_default();
     // Without the token: nobody knows yet who is there.
     let ready = Service::new(name, endpoint.clone()).get("/health/ready").await;
     if let Err(CallError::Stranger { .. } | CallError::Away { .. }) = ready {
         let advice = format!("stop what listens there, or set {variable} to another address");
         return vec![Finding::fail(check, format!("something else listens at {addr}"), advice)];
     }
-    let mut service = Service::new(name, endpoint.with(token));
+    endpoint.authorization = token.authorization();
+    let mut service = Service::new(name, endpoint);
     let audit = service.get("/health/audit").await;
     let letters = service.get("/api/v1/dead-letters?limit=1").await;
     vec![readiness(check, addr, ready), books(check, audit), parked(check, letters)]
@@ -107,11 +130,12 @@ mod tests {
         let addr = stranger.local_addr().unwrap();
         // Whoever connects is hung up on.
         let served = std::thread::spawn(move || stranger.accept().map(drop));
-        let found = check(ServiceName::Orders, addr, &TokenArgs::default()).await;
+        let found = check(ServiceName::Orders, addr, None, &TokenArgs::default()).await;
         served.join().unwrap().unwrap();
         assert!(found[0].state == State::Fail && found[0].found.contains("something else"), "{found:?}");
         assert_eq!(
-            check(ServiceName::Orders, ([127, 0, 0, 1], 0).into(), &TokenArgs::default()).await[0].state,
+            check(ServiceName::Orders, ([127, 0, 0, 1], 0).into(), None, &TokenArgs::default()).await[0]
+                .state,
             State::Ok
         );
     }

@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::http::AllowedHosts;
 use crate::tls::TlsArgs;
+use crate::trust::TrustArgs;
 
 mod auth;
 mod kafka;
@@ -215,6 +216,10 @@ pub struct CommonArgs {
     /// TLS.
     #[command(flatten)]
     pub tls: TlsArgs,
+
+    /// Whom it believes when it calls others.
+    #[command(flatten)]
+    pub trust: TrustArgs,
 
     /// Traces.
     #[command(flatten)]

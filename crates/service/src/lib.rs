@@ -13,6 +13,7 @@ pub mod http;
 pub mod keys;
 pub mod lifecycle;
 pub mod operator;
+pub mod origin;
 pub mod process;
 mod remote;
 pub mod steps;
@@ -22,6 +23,7 @@ pub mod test_support;
 
 pub mod tls;
 pub mod traces;
+pub mod trust;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use keys::{KeySource, SequentialKeys, TimeOrderedKeys};

@@ -66,7 +66,8 @@ impl Process {
         init_logging(&common.log, common.log_format)?;
         descriptors::raise();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let auth = Authenticator::from_args(&common.auth, Arc::clone(&clock))?;
+        let trust = common.trust.trust();
+        let auth = Authenticator::from_args(&common.auth, &trust, Arc::clone(&clock))?;
         refuse_open(auth.as_ref(), &common.auth, addrs.iter().copied())?;
         if auth.is_none() {
             for addr in addrs.iter().filter(|addr| is_exposed(**addr)) {
@@ -75,7 +76,7 @@ impl Process {
         }
         // Before the services: counters made before the recorder count nothing.
         let metrics = Metrics::install();
-        let traces = Traces::from_args(&common.traces, name)?;
+        let traces = Traces::from_args(&common.traces, &trust, name)?;
         let lifecycle = Lifecycle::new(common.shutdown_grace());
         lifecycle.shutdown_on_signals()?;
         metrics.spawn_upkeep(&lifecycle);

@@ -12,7 +12,7 @@ use crate::http::{HttpOptions, HttpServer, ServerOptions, finish};
 use crate::lifecycle::Lifecycle;
 
 /// Writes a new pair into `folder`; gives the certificate, which signs itself.
-fn pair(folder: &Path) -> CertificateDer<'static> {
+pub(crate) fn pair(folder: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
     std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();

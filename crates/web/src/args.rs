@@ -5,9 +5,8 @@ use std::str::FromStr;
 
 use clap::Args;
 use holdfast_service::config::listen_addr;
+use holdfast_service::origin::Origin;
 use thiserror::Error;
-
-use crate::upstream::Endpoint;
 
 /// Where the web app is served.
 #[derive(Args, Clone, Debug)]
@@ -32,7 +31,7 @@ impl WebArgs {
 pub struct PeerArgs {
     /// Where the web app's server finds the products service.
     #[arg(long, env = "PRODUCTS_URL", default_value = "http://127.0.0.1:3001", value_name = "URL")]
-    pub products_url: Endpoint,
+    pub products_url: Origin,
 }
 
 /// A list of addresses, maybe empty.

@@ -11,4 +11,4 @@ mod upstream;
 
 pub use args::{InvalidWebAddrs, PeerArgs, WebAddrs, WebArgs};
 pub use server::{Settings, StartError, start};
-pub use upstream::{Endpoint, Upstream};
+pub use upstream::Upstream;

@@ -184,6 +184,7 @@ mod tests {
 
     use axum::http::Method;
     use holdfast_service::test_support::TestClient;
+    use holdfast_service::trust::Trust;
 
     use super::*;
 
@@ -252,7 +253,7 @@ mod tests {
         let server = HttpServer::bind(([127, 0, 0, 1], 0).into(), ServerOptions::default()).await.unwrap();
         let addr = server.local_addr();
         server.serve(echo("far"), &lifecycle);
-        let client = client(Upstream::There(format!("http://{addr}").parse().unwrap()));
+        let client = client(Upstream::There(format!("http://{addr}").parse().unwrap(), Trust::default()));
         let answer =
             client.get("/services/products/api?z").header("origin", "http://localhost:3006").send().await;
         assert_eq!(answer.text(), format!("far GET /api?z host={addr} origin=false"));

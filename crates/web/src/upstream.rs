@@ -1,7 +1,5 @@
 //! A service that the app calls: in this process, or elsewhere.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,44 +10,16 @@ use axum::response::{IntoResponse, Response};
 use holdfast_contract::ErrorCode;
 use holdfast_service::Lifecycle;
 use holdfast_service::http::{ApiError, ApiResult, Peer};
+use holdfast_service::origin::Origin;
+use holdfast_service::telemetry::chain;
+use holdfast_service::trust::Trust;
 use hyper::client::conn::http1;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use thiserror::Error;
-use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 
 /// How long a service elsewhere may take to accept a connection.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
-
-/// Where a service is reached over HTTP: `http://host:port`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint(String);
-
-/// Not a base URL.
-#[derive(Debug, PartialEq, Eq, Error)]
-#[error("expected a URL such as http://127.0.0.1:3001, without TLS and without a path")]
-pub struct InvalidEndpoint;
-
-impl FromStr for Endpoint {
-    type Err = InvalidEndpoint;
-
-    fn from_str(text: &str) -> Result<Self, InvalidEndpoint> {
-        let uri: Uri = text.parse().map_err(|_| InvalidEndpoint)?;
-        let authority = uri.authority().ok_or(InvalidEndpoint)?;
-        let plain = uri.scheme_str() == Some("http") && uri.query().is_none();
-        if !plain || !matches!(uri.path(), "" | "/") || authority.as_str().contains('@') {
-            return Err(InvalidEndpoint);
-        }
-        Ok(Self(format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80))))
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.0)
-    }
-}
 
 /// A service that the app calls.
 #[derive(Clone, Debug)]
@@ -57,7 +27,7 @@ pub enum Upstream {
     /// In this process: its finished router is called, without a socket between. Live connections work.
     Here(Router),
     /// Elsewhere: asked over HTTP, one connection a request. Connections that change their protocol do not work.
-    There(Endpoint),
+    There(Origin, Trust),
 }
 
 impl Upstream {
@@ -83,28 +53,32 @@ impl Upstream {
                     Err(never) => match never {},
                 }
             }
-            Self::There(endpoint) => forward(endpoint, request, lifecycle).await,
+            Self::There(origin, trust) => forward(origin, trust, request, lifecycle).await,
         }
     }
 }
 
-async fn forward(endpoint: &Endpoint, mut request: Request<Body>, lifecycle: &Lifecycle) -> ApiResult {
+async fn forward(
+    origin: &Origin,
+    trust: &Trust,
+    mut request: Request<Body>,
+    lifecycle: &Lifecycle,
+) -> ApiResult {
     let away = |source: &dyn std::error::Error| {
-        tracing::debug!("{endpoint} does not answer: {source}");
+        tracing::debug!("{origin} does not answer: {}", chain(source));
         let message =
-            format!("The service at {endpoint} does not answer; is it running, and is PRODUCTS_URL right?");
+            format!("The service at {origin} does not answer; is it running, and is PRODUCTS_URL right?");
         ApiError::new(ErrorCode::Unavailable, message)
     };
-    let connecting = tokio::time::timeout(CONNECT_TIME, TcpStream::connect(&endpoint.0));
+    let connecting = tokio::time::timeout(CONNECT_TIME, origin.connect(trust));
     let stream = connecting.await.map_err(|e| away(&e))?.map_err(|e| away(&e))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| away(&e))?;
     lifecycle.spawn("web upstream", async move {
         // How it ends, the request is told.
         let _ = connection.await;
     });
-    let host = HeaderValue::from_str(&endpoint.0).map_err(|e| away(&e))?;
     strip_hop_by_hop(request.headers_mut());
-    request.headers_mut().insert(HOST, host);
+    request.headers_mut().insert(HOST, origin.authority());
     let mut response = sender.send_request(request).await.map_err(|e| away(&e))?.into_response();
     strip_hop_by_hop(response.headers_mut());
     Ok(response)
@@ -142,16 +116,6 @@ pub(crate) fn contain(response: &mut Response) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_endpoint_is_plain_http_without_a_path() {
-        let shown = |text: &str| text.parse::<Endpoint>().map(|e| e.to_string());
-        assert_eq!(shown("http://products:3001/"), Ok("http://products:3001".to_owned()));
-        assert_eq!(shown("http://[::1]"), Ok("http://[::1]:80".to_owned()));
-        for wrong in ["https://x", "x:3001", "http://x/api", "http://x/?a", "http://u:p@x", ""] {
-            assert_eq!(shown(wrong), Err(InvalidEndpoint), "{wrong}");
-        }
-    }
 
     #[test]
     fn the_prefix_is_taken_off_and_the_query_stays() {

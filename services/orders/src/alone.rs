@@ -140,9 +140,13 @@ const WEB_ADDRS: [SocketAddr; 1] = [SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHO
 async fn start(args: &AloneArgs, deps: Deps) -> Result<(), AloneError> {
     let (lifecycle, auth) = (deps.process.lifecycle.clone(), deps.process.auth.clone());
     let orders = Orders::start(deps).await?;
+    let products = &args.peer.products_url;
+    if auth.is_some() && !products.is_private() {
+        tracing::warn!("PRODUCTS_URL={products}: whoever is in between can read users' tokens; use https");
+    }
     let settings = holdfast_web::Settings {
         orders: Upstream::Here(orders.router().clone()),
-        products: Upstream::There(args.peer.products_url.clone()),
+        products: Upstream::There(products.clone(), args.common.trust.trust()),
         currency: args.common.currency,
         bus: "kafka",
         auth,

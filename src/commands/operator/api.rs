@@ -25,7 +25,7 @@ pub(crate) enum CallError {
     )]
     Away {
         service: &'static str,
-        endpoint: Endpoint,
+        endpoint: String,
         variable: &'static str,
         #[source]
         source: Option<ClientError>,
@@ -37,7 +37,7 @@ pub(crate) enum CallError {
     #[error(
         "what answers at {endpoint} is not the {service} service of this version (HTTP {status}); check {variable}"
     )]
-    Stranger { service: &'static str, endpoint: Endpoint, variable: &'static str, status: StatusCode },
+    Stranger { service: &'static str, endpoint: String, variable: &'static str, status: StatusCode },
 }
 
 impl CallError {
@@ -148,7 +148,7 @@ impl Service {
     fn away(&self, source: Option<ClientError>) -> CallError {
         CallError::Away {
             service: self.name.as_str(),
-            endpoint: self.endpoint.clone(),
+            endpoint: self.endpoint.to_string(),
             variable: self.name.variable(),
             source,
         }
@@ -157,7 +157,7 @@ impl Service {
     fn stranger(&self, status: StatusCode) -> CallError {
         CallError::Stranger {
             service: self.name.as_str(),
-            endpoint: self.endpoint.clone(),
+            endpoint: self.endpoint.to_string(),
             variable: self.name.variable(),
             status,
         }

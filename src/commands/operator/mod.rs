@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::api::{CallError, Service, encode};
 pub(crate) use self::raw::{one_line, pretty};
-use crate::client::{Endpoint, TokenArgs, endpoint};
+use crate::client::{CallerArgs, Endpoint, endpoint};
 
 /// A service of Holdfast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -57,7 +57,7 @@ pub struct ServiceArgs {
 
     /// Who asks.
     #[command(flatten)]
-    pub token: TokenArgs,
+    pub caller: CallerArgs,
 
     /// Print JSON, for programs.
     #[arg(long, global = true, help_heading = "Output")]
@@ -71,7 +71,7 @@ impl ServiceArgs {
             ServiceName::Orders => &self.orders_url,
             ServiceName::Products => &self.products_url,
         };
-        Service::new(name, endpoint.with(&self.token))
+        Service::new(name, endpoint.by(&self.caller))
     }
 }
 

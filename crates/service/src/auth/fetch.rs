@@ -7,6 +7,7 @@ use http_body_util::Full;
 use thiserror::Error;
 
 use crate::remote::{AskError, Remote};
+use crate::trust::Trust;
 
 /// Not a place to get keys from.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -31,8 +32,8 @@ pub enum FetchError {
 pub(super) struct KeyUrl(Remote);
 
 impl KeyUrl {
-    pub(super) fn parse(text: &str) -> Result<Self, InvalidUrl> {
-        Remote::parse(text).filter(Remote::is_private).map(Self).ok_or(InvalidUrl)
+    pub(super) fn parse(text: &str, trust: &Trust) -> Result<Self, InvalidUrl> {
+        Remote::parse(text, trust).filter(Remote::is_private).map(Self).ok_or(InvalidUrl)
     }
 
     /// The body of a 200.
@@ -54,10 +55,10 @@ mod tests {
     #[test]
     fn keys_come_over_tls_or_from_this_machine() {
         for good in ["https://id.example/keys?x=1", "http://localhost:8080/keys", "http://127.0.0.1/keys"] {
-            assert!(KeyUrl::parse(good).is_ok(), "{good}");
+            assert!(KeyUrl::parse(good, &Trust::default()).is_ok(), "{good}");
         }
         for bad in ["http://id.example/keys", "ftp://x/", "https://u:p@x/"] {
-            assert_eq!(KeyUrl::parse(bad).unwrap_err(), InvalidUrl, "{bad}");
+            assert_eq!(KeyUrl::parse(bad, &Trust::default()).unwrap_err(), InvalidUrl, "{bad}");
         }
     }
 }

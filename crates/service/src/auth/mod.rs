@@ -46,6 +46,7 @@ use crate::config::{AuthArgs, is_exposed};
 use crate::http::{Caller, Role};
 use crate::lifecycle::Lifecycle;
 use crate::telemetry::chain;
+use crate::trust::Trust;
 
 /// How far the clocks of whoever issues tokens and of this machine may be apart.
 const LEEWAY: Duration = Duration::from_secs(10);
@@ -147,14 +148,18 @@ impl fmt::Debug for Authenticator {
 }
 
 impl Authenticator {
-    /// As configured; `None` if nothing is.
+    /// As configured; `None` if nothing is. `trust` is asked whether the key set's server is who it should be.
     ///
     /// # Errors
     /// If the secret is not a good one, or the key set's file is not. A URL that does not answer is an outage, not an
     /// error.
-    pub fn from_args(args: &AuthArgs, clock: Arc<dyn Clock>) -> Result<Option<Arc<Self>>, AuthError> {
+    pub fn from_args(
+        args: &AuthArgs,
+        trust: &Trust,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Option<Arc<Self>>, AuthError> {
         let secret = secret::configured(args)?.map(|secret| Key::of_secret(&secret));
-        let source = KeySource::configured(args)?;
+        let source = KeySource::configured(args, trust)?;
         if secret.is_none() && source.is_none() {
             return Ok(None);
         }

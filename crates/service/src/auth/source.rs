@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::fetch::{FetchError, KeyUrl};
 use super::keys::{InvalidKeySet, KeySet};
 use super::{AuthArgs, AuthError};
+use crate::trust::Trust;
 
 /// How often a file is looked at, and how soon after that for a token that names an unknown key.
 const FILE: Pace = Pace { every: Duration::from_secs(5), at_least: Duration::from_secs(1) };
@@ -77,13 +78,13 @@ struct Last {
 }
 
 impl KeySource {
-    pub(super) fn configured(args: &AuthArgs) -> Result<Option<Self>, AuthError> {
+    pub(super) fn configured(args: &AuthArgs, trust: &Trust) -> Result<Option<Self>, AuthError> {
         let url = args.jwks_url.as_deref().map(str::trim).filter(|url| !url.is_empty());
         let place = match (&args.jwks_file, url) {
             (None, None) => return Ok(None),
             (Some(_), Some(_)) => return Err(AuthError::TwoKeySets),
             (Some(path), None) => Place::File(path.clone()),
-            (None, Some(url)) => Place::Url(KeyUrl::parse(url)?),
+            (None, Some(url)) => Place::Url(KeyUrl::parse(url, trust)?),
         };
         Ok(Some(Self { place, last: Mutex::default() }))
     }

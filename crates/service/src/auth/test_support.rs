@@ -9,6 +9,7 @@ use super::{Access, Authenticator, Rule};
 use crate::clock::Clock;
 use crate::config::AuthArgs;
 use crate::http::Role;
+use crate::trust::Trust;
 
 /// A secret as good as any.
 pub const SECRET: &str = "q3Hn0mZ5vY8rT1xKc7LwPd2BsJ9fGa6U";
@@ -37,7 +38,9 @@ pub fn with_secret() -> AuthArgs {
 /// # Panics
 /// Never: the secret is a good one.
 pub fn authenticator(clock: Arc<dyn Clock>) -> Arc<Authenticator> {
-    Authenticator::from_args(&with_secret(), clock).expect("a good secret").expect("it is configured")
+    Authenticator::from_args(&with_secret(), &Trust::default(), clock)
+        .expect("a good secret")
+        .expect("it is configured")
 }
 
 /// Access as `rules` say, with tokens signed with [`SECRET`].

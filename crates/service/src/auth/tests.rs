@@ -14,6 +14,8 @@ use super::test_support::{SECRET, args, authenticator, token, with_secret};
 use super::*;
 use crate::clock::ManualClock;
 use crate::http::{HttpOptions, HttpServer, ServerOptions, finish};
+use crate::tls::{Tls, TlsArgs};
+use crate::trust::Trust;
 
 const HOUR: i64 = 3600;
 
@@ -171,7 +173,7 @@ impl Provider {
     fn authenticator(&self, more: &[&str]) -> Arc<Authenticator> {
         let path = self.file.path().to_str().unwrap();
         let args = args(&[&["--jwks-file", path], more].concat());
-        Authenticator::from_args(&args, Arc::new(self.clock.clone())).unwrap().unwrap()
+        Authenticator::from_args(&args, &Trust::default(), Arc::new(self.clock.clone())).unwrap().unwrap()
     }
 
     fn token(&self, signing: &Signing, alg: &str, kid: &str) -> String {
@@ -250,7 +252,9 @@ async fn keys_are_rotated_in_the_file() {
 
 #[test]
 fn a_key_set_that_cannot_be_used_keeps_a_process_from_starting() {
-    let from = |flags: &[&str]| Authenticator::from_args(&args(flags), Arc::new(ManualClock::default()));
+    let from = |flags: &[&str]| {
+        Authenticator::from_args(&args(flags), &Trust::default(), Arc::new(ManualClock::default()))
+    };
     let provider = Provider::of(&[]);
     let path = provider.file.path().to_str().unwrap();
     assert!(matches!(from(&["--jwks-file", path]), Err(AuthError::Source(SourceError::Invalid(..)))));
@@ -276,7 +280,7 @@ async fn keys_are_fetched_when_they_are_needed() {
     let auth = |path: &str| {
         let url = format!("http://{addr}{path}");
         let args = args(&["--jwks-url", &url]);
-        Authenticator::from_args(&args, Arc::new(clock.clone())).unwrap().unwrap()
+        Authenticator::from_args(&args, &Trust::default(), Arc::new(clock.clone())).unwrap().unwrap()
     };
     let token = ec.sign(&json!({"alg": "ES256", "kid": "e"}), &claims(&clock));
     let good = auth("/keys");
@@ -285,6 +289,34 @@ async fn keys_are_fetched_when_they_are_needed() {
     for wrong in ["/moved", "/nothing"] {
         assert_eq!(auth(wrong).check_again(&token).await, Err(Refusal::NoKeys), "{wrong}");
     }
+    lifecycle.shutdown();
+    lifecycle.wait().await;
+}
+
+#[tokio::test]
+async fn keys_come_over_tls_from_whom_an_authority_of_ones_own_vouches_for() {
+    let ec = Signing::es256();
+    let document = json!({ "keys": [ec.jwk("e")] }).to_string();
+    let folder = tempfile::tempdir().unwrap();
+    crate::tls::tests::pair(folder.path());
+    let [cert, key] = ["cert.pem", "key.pem"].map(|name| Some(folder.path().join(name)));
+    let args_of_tls = TlsArgs { tls_cert_file: cert, tls_key_file: key };
+    let tls = Tls::from_args(&args_of_tls).unwrap();
+    let lifecycle = Lifecycle::new(Duration::from_secs(1));
+    let options = ServerOptions { tls, ..ServerOptions::default() };
+    let server = HttpServer::bind(([127, 0, 0, 1], 0).into(), options).await.unwrap();
+    let url = format!("https://localhost:{}/keys", server.local_addr().port());
+    let router = Router::new().route("/keys", get(async move || document));
+    server.serve(finish(router, HttpOptions::default()), &lifecycle);
+    let clock = ManualClock::default();
+    let token = ec.sign(&json!({"alg": "ES256", "kid": "e"}), &claims(&clock));
+    let believing = |trust: &Trust| {
+        let args = args(&["--jwks-url", &url]);
+        Authenticator::from_args(&args, trust, Arc::new(clock.clone())).unwrap().unwrap()
+    };
+    let own = Trust::configured(folder.path().join("cert.pem").to_str().unwrap()).unwrap();
+    assert_eq!(subject(believing(&own).check_again(&token).await).unwrap(), "ada");
+    assert_eq!(believing(&Trust::default()).check_again(&token).await, Err(Refusal::NoKeys));
     lifecycle.shutdown();
     lifecycle.wait().await;
 }

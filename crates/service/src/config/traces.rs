@@ -20,6 +20,16 @@ pub struct TraceArgs {
     )]
     pub otel_traces_sampler_arg: f64,
 
+    /// Spans that may wait to be sent; what comes faster than it is sent is lost beyond that, and counted.
+    #[arg(
+        long,
+        env = "OTEL_BSP_MAX_QUEUE_SIZE",
+        default_value_t = 2048,
+        value_name = "COUNT",
+        value_parser = waiting
+    )]
+    pub otel_bsp_max_queue_size: usize,
+
     /// Name of the process in its traces. Not set: what runs in it.
     #[arg(long, env = "OTEL_SERVICE_NAME", value_name = "NAME")]
     pub otel_service_name: Option<String>,
@@ -34,6 +44,13 @@ impl TraceArgs {
     /// The name, if configured and not empty.
     pub fn service_name(&self) -> Option<&str> {
         super::given(self.otel_service_name.as_deref())
+    }
+}
+
+fn waiting(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=1_000_000) => Ok(count),
+        _ => Err("expected a number from 1 to 1000000".to_owned()),
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::Full;
-use metrics::{Counter, counter};
 use opentelemetry_http::{HttpClient, HttpError, Request, Response};
 use tokio::runtime::Handle;
 
@@ -19,14 +18,12 @@ pub(super) struct Collector {
     /// The exporter has a thread of its own, which is none of this runtime's.
     runtime: Handle,
     away: AtomicBool,
-    failures: Counter,
 }
 
 impl Collector {
     /// Call it in a runtime.
     pub(super) fn at(remote: Remote) -> Self {
-        let failures = counter!("traces_export_failures_total");
-        Self { remote, runtime: Handle::current(), away: AtomicBool::new(false), failures }
+        Self { remote, runtime: Handle::current(), away: AtomicBool::new(false) }
     }
 
     fn say(&self, outcome: &Result<Response<Bytes>, HttpError>) {
@@ -37,7 +34,6 @@ impl Collector {
         };
         match why {
             Some(why) => {
-                self.failures.increment(1);
                 if !self.away.swap(true, Ordering::Relaxed) {
                     tracing::warn!("traces are lost while their collector does not take them: {why}");
                 }

@@ -8,6 +8,7 @@
 mod consumer;
 mod context;
 mod export;
+mod queue;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,9 +24,7 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_otlp::{Protocol, RetryPolicy, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, TracerProviderBuilder,
-};
+use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider, TracerProviderBuilder};
 use thiserror::Error;
 
 pub use opentelemetry::trace::SpanKind;
@@ -33,8 +32,10 @@ pub use opentelemetry::trace::SpanKind;
 pub use self::consumer::Traced;
 pub use self::context::traceparent;
 use self::export::Collector;
+use self::queue::queue;
 use crate::config::TraceArgs;
 use crate::remote::Remote;
+use crate::trust::Trust;
 
 /// How soon after its end a span is sent.
 const SEND_EVERY: Duration = Duration::from_secs(1);
@@ -77,10 +78,11 @@ impl Traces {
     ///
     /// # Errors
     /// See [`InvalidTraces`]. A collector that is away is none: what it does not take is lost.
-    pub fn from_args(args: &TraceArgs, name: &'static str) -> Result<Self, InvalidTraces> {
+    pub fn from_args(args: &TraceArgs, trust: &Trust, name: &'static str) -> Result<Self, InvalidTraces> {
         let Some(endpoint) = args.endpoint() else { return Ok(Self::off()) };
         let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
-        let remote = Remote::parse(&url).ok_or_else(|| InvalidTraces::Endpoint(endpoint.to_owned()))?;
+        let remote =
+            Remote::parse(&url, trust).ok_or_else(|| InvalidTraces::Endpoint(endpoint.to_owned()))?;
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(Collector::at(remote))
@@ -90,8 +92,7 @@ impl Traces {
             .with_endpoint(url)
             .build()
             .map_err(InvalidTraces::Exporter)?;
-        let batches = BatchConfigBuilder::default().with_scheduled_delay(SEND_EVERY).build();
-        let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
+        let processor = queue(exporter, args.otel_bsp_max_queue_size, SEND_EVERY);
         let name = args.service_name().unwrap_or(name).to_owned();
         let resource = Resource::builder()
             .with_service_name(name)
