@@ -10,7 +10,7 @@ test("a topic is followed live, filtered, and read message by message", async ({
   await expect(page.getByRole("heading", { name: "No loaded message matches" })).toBeVisible();
   await page.getByLabel("Filter messages").fill(`follower ${order.orderNumber}`);
   await expect(row).toBeVisible();
-  await row.getByRole("button").click();
+  await row.getByRole("link").click();
   await expect(page.getByRole("dialog")).toContainText("follower");
   await page.keyboard.press("Escape");
   await expect(page.getByRole("dialog")).toBeHidden();

@@ -35,7 +35,7 @@ async function walk(page: Page, holdfast: Holdfast): Promise<void> {
   await expect(message).toContainText("ce_specversion");
 
   // Order Cancelled Flow.
-  await message.getByRole("link", { name: order._id }).click();
+  await message.getByRole("link", { name: order._id, exact: true }).click();
   await expect(page.getByRole("heading", { name: order.orderNumber })).toBeVisible();
   await page.getByRole("button", { name: "Cancel order" }).click();
   await page.getByRole("dialog").getByLabel("Reason (optional)").fill("changed my mind");

@@ -43,7 +43,7 @@ async function fill(holdfast: Holdfast): Promise<void> {
     ["product", "/inventory/650000000000000000000001"],
     ["topics", "/topics"],
     ["topic", "/topics/inventory.reserve"],
-    ["message", "/topics/inventory.reserve?partition=0&offset=0"],
+    ["message", "/topics/inventory.reserve?message=0:0"],
     ["groups", "/groups"],
     ["dead-letters", "/dead-letters"],
     ["try", "/try"],

@@ -4,6 +4,7 @@ import "./styles/shell.css";
 import "./styles/controls.css";
 import "./styles/pieces.css";
 import "./styles/table.css";
+import "./styles/views.css";
 import "./styles/screens.css";
 import "./styles/shop.css";
 

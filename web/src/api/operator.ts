@@ -28,14 +28,23 @@ export const topicOne = (name: string) =>
     refetchInterval: REFRESH,
   });
 
-export const topicMessages = (name: string, partition: number | undefined) =>
+/** Which messages of a topic: of one partition or all, from the newest on or from an offset back. */
+export interface Reading {
+  name: string;
+  partition: number | undefined;
+  /** Needs a partition. */
+  start: number | undefined;
+}
+
+export const topicMessages = ({ name, partition, start }: Reading) =>
   infiniteQueryOptions({
-    queryKey: ["topics", "messages", name, partition ?? "all"],
+    queryKey: ["topics", "messages", name, partition ?? "all", start ?? "newest"],
     queryFn: ({ pageParam, signal }) => {
       const query = {
+        from: "newest" as const,
         limit: 100,
         ...(partition === undefined ? {} : { partition }),
-        ...(pageParam ? { cursor: pageParam } : {}),
+        ...(pageParam ? { cursor: pageParam } : start === undefined ? {} : { offset: start }),
       };
       const params = { path: { name }, query };
       return unwrap(orders.GET("/api/v1/topics/{name}/messages", { params, signal }));
@@ -56,14 +65,27 @@ export function followMessages(name: string, partition: number | undefined, curs
   return unwrap(orders.GET("/api/v1/topics/{name}/messages", { params: { path: { name }, query }, signal }));
 }
 
-export const oneMessage = (name: string, partition: number, offset: number) =>
+/** The message nearest to an offset: from there on, or from there back. Offsets may have gaps. */
+export async function messageNear(
+  place: { topic: string; partition: number; offset: number },
+  way: "on" | "back",
+  signal?: AbortSignal,
+): Promise<Message | null> {
+  const { topic: name, partition, offset } = place;
+  const from = way === "on" ? ("oldest" as const) : ("newest" as const);
+  const params = { path: { name }, query: { partition, offset, from, limit: 1 } };
+  const asked = orders.GET("/api/v1/topics/{name}/messages", { params, ...(signal === undefined ? {} : { signal }) });
+  return (await unwrap(asked)).data.messages[0] ?? null;
+}
+
+export const oneMessage = (topic: string, partition: number, offset: number) =>
   queryOptions({
-    queryKey: ["topics", "message", name, partition, offset],
+    queryKey: ["topics", "message", topic, partition, offset],
     queryFn: async ({ signal }) => {
-      const params = { path: { name }, query: { partition, offset, limit: 1 } };
-      const answer = await unwrap(orders.GET("/api/v1/topics/{name}/messages", { params, signal }));
-      return answer.data.messages.find((message) => message.offset === offset) ?? null;
+      const message = await messageNear({ topic, partition, offset }, "on", signal);
+      return message?.offset === offset ? message : null;
     },
+    staleTime: Infinity,
   });
 
 /** What each service says; one that does not answer is named, and the other's part is shown. */
@@ -92,18 +114,49 @@ export const groupList = queryOptions({
   refetchInterval: REFRESH,
 });
 
+/** How many messages are parked; the groups know. `undefined`: not asked yet. */
+export const parkedIn = (groups: FromBoth<Group> | undefined): number | undefined =>
+  groups?.items.reduce((sum, group) => sum + group.parked, 0);
+
 export const letterKeys = { all: ["letters"] as const };
 
-export const letterList = queryOptions({
-  queryKey: ["letters", "list"],
-  queryFn: ({ signal }) =>
-    fromBoth(async (service) => {
-      const params = { query: { limit: 200 } };
-      const answer = await unwrap(clientOf(service).GET("/api/v1/dead-letters", { params, signal }));
-      return answer.data.deadLetters;
-    }),
-  refetchInterval: REFRESH * 2,
-});
+export interface LetterFilters {
+  topic: string;
+  order: string;
+}
+
+/** Where the list of each service goes on; a service that has no more is not there. */
+type LetterCursors = Partial<Record<ServiceName, string>>;
+
+export interface LetterPage extends FromBoth<DeadLetter> {
+  next: LetterCursors;
+}
+
+const FIRST_LETTERS: LetterCursors = { orders: "", products: "" };
+
+async function letterPage(filters: LetterFilters, cursors: LetterCursors, signal: AbortSignal): Promise<LetterPage> {
+  const next: LetterCursors = {};
+  const both = await fromBoth(async (service) => {
+    const cursor = cursors[service];
+    if (cursor === undefined) return [];
+    const { topic, order } = filters;
+    const query = { limit: 100, ...(topic && { topic }), ...(order && { order }), ...(cursor && { cursor }) };
+    const answer = await unwrap(clientOf(service).GET("/api/v1/dead-letters", { params: { query }, signal }));
+    if (answer.meta.nextCursor != null) next[service] = answer.meta.nextCursor;
+    return answer.data.deadLetters;
+  });
+  both.items.sort((a, b) => a.parkedAt.localeCompare(b.parkedAt));
+  return { ...both, next };
+}
+
+/** Both services' dead letters, page by page; each page in the order they were parked in. */
+export const letterList = (filters: LetterFilters) =>
+  infiniteQueryOptions({
+    queryKey: [...letterKeys.all, "list", filters],
+    queryFn: ({ pageParam, signal }) => letterPage(filters, pageParam, signal),
+    initialPageParam: FIRST_LETTERS,
+    getNextPageParam: ({ next }) => (Object.keys(next).length === 0 ? undefined : next),
+  });
 
 /** `orders-12` is parked by Orders. */
 export const serviceOfLetter = (id: string): ServiceName => (id.startsWith("products-") ? "products" : "orders");

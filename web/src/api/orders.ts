@@ -1,7 +1,7 @@
 /** Orders: what is asked for, and how the answers are cached. */
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 
-import { freshKey, orders, unwrap, type Schemas } from "./client";
+import { freshKey, KEPT_LIVE, orders, unwrap, type Schemas } from "./client";
 
 export type Order = Schemas["Order"];
 export type OrderStatus = 1 | 2 | 3 | 4 | 5;
@@ -27,6 +27,8 @@ type StatusQuery = "1" | "2" | "3" | "4" | "5";
 export const orderKeys = {
   lists: ["orders", "list"] as const,
   list: (filters: OrderFilters) => ["orders", "list", filters] as const,
+  /** How many orders came that belong into the list, but are not in it yet. */
+  unplaced: (filters: OrderFilters) => ["orders", "unplaced", filters] as const,
   one: (id: string) => ["orders", "one", id] as const,
   timeline: (id: string) => ["orders", "timeline", id] as const,
 };
@@ -53,6 +55,7 @@ export const orderList = (filters: OrderFilters) =>
       ),
     initialPageParam: "",
     getNextPageParam: (page) => page.meta.nextCursor ?? undefined,
+    ...KEPT_LIVE,
   });
 
 export const orderOne = (id: string) =>

@@ -1,7 +1,7 @@
 /** The catalogue and its stock. */
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 
-import { freshKey, products, unwrap, type Schemas } from "./client";
+import { freshKey, KEPT_LIVE, products, unwrap, type Schemas } from "./client";
 
 export type Product = Schemas["Product"];
 export type Movement = Schemas["Movement"];
@@ -25,7 +25,7 @@ export const NO_PRODUCT_FILTERS: ProductFilters = {
   inStock: "",
   sort: "",
 };
-const PAGE = 60;
+const PAGE = 100;
 
 export const productKeys = {
   lists: ["products", "list"] as const,
@@ -66,6 +66,7 @@ export const productList = (filters: ProductFilters) =>
     },
     initialPageParam: 1,
     getNextPageParam: ({ meta }) => (meta.page < meta.pages ? meta.page + 1 : undefined),
+    ...KEPT_LIVE,
   });
 
 /** Categories are not a resource: the first page of the catalogue tells which there are. */
@@ -105,15 +106,23 @@ export const productHolds = (id: string) =>
     getNextPageParam: (page) => page.meta.nextCursor ?? undefined,
   });
 
+/** A page of a product's ledger, the newest movement first; the first page without a cursor. */
+export function movementPage(id: string, cursor: string, signal?: AbortSignal) {
+  const params = { path: { id }, query: { limit: 200, ...(cursor ? { cursor } : {}) } };
+  return unwrap(
+    products.GET("/api/v1/products/{id}/movements", { params, ...(signal === undefined ? {} : { signal }) }),
+  );
+}
+
+export type MovementPage = Awaited<ReturnType<typeof movementPage>>;
+
 export const productMovements = (id: string) =>
   infiniteQueryOptions({
     queryKey: productKeys.movements(id),
-    queryFn: ({ pageParam, signal }) => {
-      const params = { path: { id }, query: { limit: 200, ...(pageParam ? { cursor: pageParam } : {}) } };
-      return unwrap(products.GET("/api/v1/products/{id}/movements", { params, signal }));
-    },
+    queryFn: ({ pageParam, signal }) => movementPage(id, pageParam, signal),
     initialPageParam: "",
     getNextPageParam: (page) => page.meta.nextCursor ?? undefined,
+    staleTime: Infinity,
   });
 
 export interface Adjustment {

@@ -7,6 +7,7 @@ import { LiveConnection } from "@/live/connection";
 import { LiveContext } from "@/live/context";
 import { PulseStore } from "@/live/pulse";
 import { cacheSink } from "@/live/sink";
+import { Announcer } from "@/ui/Announcer";
 import { Toasts } from "@/ui/Toasts";
 
 import { router } from "./router";
@@ -39,6 +40,7 @@ export function App() {
       <LiveContext.Provider value={live}>
         <Toasts>
           <RouterProvider router={router} />
+          <Announcer />
         </Toasts>
       </LiveContext.Provider>
     </QueryClientProvider>

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, NavLink, Outlet, useNavigation } from "react-router";
 
-import { letterList } from "@/api/operator";
+import { groupList, parkedIn } from "@/api/operator";
 import { config } from "@/api/system";
 import { Button } from "@/ui/controls";
 import { Drawer } from "@/ui/Dialog";
@@ -11,6 +11,7 @@ import { Icon, Logo, type IconName } from "@/ui/Icon";
 
 import { LivePill, OfflineNotice } from "./LivePill";
 import { openPalette, Palette } from "./Palette";
+import { openShortcuts, Shortcuts } from "./Shortcuts";
 import { ThemeButton } from "./ThemeButton";
 import { TokenButton } from "./TokenButton";
 
@@ -61,7 +62,7 @@ function Items({
 
 function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
   const { data: settings } = useQuery(config);
-  const { data: letters } = useQuery(letterList);
+  const { data: groups } = useQuery(groupList);
   return (
     // Links inside close the drawer that it may be in; they do the rest themselves.
     // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-static-element-interactions
@@ -80,7 +81,7 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
       </button>
       <nav aria-label="Console">
         <Items title="Operations" items={OPERATIONS} />
-        <Items title="Event bus" items={BUS} counts={{ "/dead-letters": letters?.items.length ?? 0 }} />
+        <Items title="Event bus" items={BUS} counts={{ "/dead-letters": parkedIn(groups) ?? 0 }} />
         {settings?.demo === true && <Items title="Demo" items={DEMO} />}
       </nav>
       <div className="sidebar-foot">
@@ -92,6 +93,7 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
               ? ""
               : `v${settings.version} · ${settings.bus === "kafka" ? "Kafka" : "embedded bus"}`}
           </span>
+          <Button kind="ghost" size="small" icon="keyboard" label="Keyboard shortcuts" onClick={openShortcuts} />
           <ThemeButton />
         </div>
       </div>
@@ -124,6 +126,7 @@ export function ConsoleShell() {
         </main>
       </div>
       <Palette />
+      <Shortcuts />
       <Drawer open={menu} onClose={() => setMenu(false)} title="Menu">
         <Sidebar onNavigate={() => setMenu(false)} />
       </Drawer>

@@ -9,7 +9,7 @@ import { product } from "@/test/fixtures";
 
 import { balancesOf } from "./balances";
 import { demoOrder, saleOrder } from "./demoOrders";
-import { messageMatches, orderIdOf, previewOf } from "./messages";
+import { messageMatches, subjectOf, previewOf } from "./messages";
 import { eachOf } from "./pool";
 import { ratesBetween } from "./rates";
 import { readFilters, writeFilters } from "./url";
@@ -111,8 +111,18 @@ test("messages are found by every word, wherever it is", () => {
   ]);
   expect(previewOf({ eventId: "e", orderId: "o", reason: "r" })).toBe('reason: "r"');
   expect(previewOf("not JSON")).toBe("not JSON");
-  expect(orderIdOf({ orderId: "650000000000000000000001" })).toBe("650000000000000000000001");
-  expect([orderIdOf({ orderId: "x" }), orderIdOf(null), orderIdOf("text")]).toEqual([undefined, undefined, undefined]);
+  const subjects = [
+    { orderId: "650000000000000000000001" },
+    { productId: "650000000000000000000002" },
+    { orderId: "x" },
+    null,
+  ];
+  expect(subjects.map((payload) => subjectOf(payload)?.to)).toEqual([
+    "/orders/650000000000000000000001",
+    "/inventory/650000000000000000000002",
+    undefined,
+    undefined,
+  ]);
 });
 
 test("the audit's light is green only where both audits are clean", () => {

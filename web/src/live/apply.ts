@@ -8,7 +8,7 @@ import type { LiveStock, OrderMessage } from "./messages";
 
 export type OrderData = InfiniteData<OrderPage, string>;
 
-/** More new rows than this at once, and the list is asked for anew instead. */
+/** More new rows than this at once are not put into a list one by one. */
 export const MOST_NEW_ROWS = 200;
 const MOST_COUNTED = 10_000;
 const STATUS_NAMES = ["", "pending", "processing", "shipped", "delivered", "cancelled"];
@@ -41,17 +41,20 @@ export function matches(order: Order, filters: OrderFilters): boolean {
   return rightStatus && (userId === "" || order.userId === userId);
 }
 
-/** The list after the changes; `null`: it has to be asked for anew. */
-export function applyToList(data: OrderData, filters: OrderFilters, changes: OrderChanges): OrderData | null {
+export interface Applied {
+  /** The same object if nothing in it changed. */
+  data: OrderData;
+  /** New orders that belong into the list, but where only the server knows. */
+  unplaced: number;
+}
+
+export function applyToList(data: OrderData, filters: OrderFilters, changes: OrderChanges): Applied {
   const { changed, created, deleted } = changes;
-  const isNewestFirst = filters.sortBy === "date" && filters.sortOrder === "desc";
-  const shown = new Set(data.pages.flatMap((page) => page.data.orders.map((order) => order._id)));
-  const fresh = [...created]
-    .map((id) => changed.get(id))
-    .filter((order): order is Order => order !== undefined && !shown.has(order._id))
-    .filter((order) => matches(order, filters) && !deleted.has(order._id));
+  const unknown = unknownOf(data, changed).filter((order) => matches(order, filters) && !deleted.has(order._id));
+  const came = unknown.filter((order) => created.has(order._id));
   // What a text finds only the server knows, and so it is with where an amount belongs.
-  if (fresh.length > MOST_NEW_ROWS || (fresh.length > 0 && (filters.search !== "" || !isNewestFirst))) return null;
+  const isPlaceable = filters.search === "" && filters.sortBy === "date" && came.length <= MOST_NEW_ROWS;
+  const placed = isPlaceable ? unknown.filter((order) => belongs(data, filters, order)) : [];
 
   let gone = 0;
   const pages = data.pages.map((page) => {
@@ -64,21 +67,48 @@ export function applyToList(data: OrderData, filters: OrderFilters, changes: Ord
       if (deleted.has(order._id) || !matches(newest, filters)) gone += 1;
       else rows.push(newest);
     }
-    return { ...page, data: { ...page.data, orders: rows, count: rows.length } };
+    return withRows(page, rows);
   });
-  const [first] = pages;
-  if (first !== undefined && fresh.length > 0) {
-    // The newest has the greatest id.
-    fresh.sort((a, b) => (a._id < b._id ? 1 : -1));
-    const rows = [...fresh, ...first.data.orders];
-    pages[0] = { ...first, data: { ...first.data, orders: rows, count: rows.length } };
-  }
-  if (fresh.length === 0 && gone === 0 && pages.every((page, index) => page === data.pages[index])) return data;
-  const withTotal = pages.map((page) => ({
-    ...page,
-    meta: { ...page.meta, total: counted(page, fresh.length - gone) },
-  }));
-  return { ...data, pages: withTotal };
+  for (const order of placed) insert(pages, filters, order);
+  const unplaced = isPlaceable ? 0 : came.length;
+  if (pages.every((page, index) => page === data.pages[index])) return { data, unplaced };
+  const change = placed.length - gone;
+  const withTotal = pages.map((page) => ({ ...page, meta: { ...page.meta, total: counted(page, change) } }));
+  return { data: { ...data, pages: withTotal }, unplaced };
+}
+
+const withRows = (page: OrderPage, orders: Order[]): OrderPage => ({
+  ...page,
+  data: { ...page.data, orders, count: orders.length },
+});
+
+/** Those of the changed orders that are not in the list. */
+function unknownOf(data: OrderData, changed: ReadonlyMap<string, Order>): Order[] {
+  const unknown = new Map(changed);
+  for (const page of data.pages) for (const order of page.data.orders) unknown.delete(order._id);
+  return [...unknown.values()];
+}
+
+/** By date: the newer order has the greater id. */
+const isBefore = (one: Order, other: Order, { sortOrder }: OrderFilters): boolean =>
+  sortOrder === "desc" ? one._id > other._id : one._id < other._id;
+
+/** Whether its place is among the pages that are loaded; what is further on comes with its page. */
+function belongs(data: OrderData, filters: OrderFilters, order: Order): boolean {
+  const last = data.pages.at(-1);
+  const lastRow = data.pages.findLast((page) => page.data.orders.length > 0)?.data.orders.at(-1);
+  return last?.meta.nextCursor == null || (lastRow !== undefined && isBefore(order, lastRow, filters));
+}
+
+function insert(pages: OrderPage[], filters: OrderFilters, order: Order): void {
+  const isAfter = (row: Order) => isBefore(order, row, filters);
+  const found = pages.findIndex((page) => page.data.orders.some(isAfter));
+  const number = found < 0 ? pages.length - 1 : found;
+  const page = pages[number];
+  if (page === undefined) return;
+  const { orders } = page.data;
+  const at = found < 0 ? orders.length : orders.findIndex(isAfter);
+  pages[number] = withRows(page, [...orders.slice(0, at), order, ...orders.slice(at)]);
 }
 
 function counted(page: OrderPage, change: number): number {

@@ -28,7 +28,7 @@ const list = (...rows: Order[]): OrderData => ({
   ],
 });
 
-const ids = (data: OrderData | null) => data?.pages.flatMap((page) => page.data.orders.map((row) => row.orderNumber));
+const ids = (data: OrderData) => data.pages.flatMap((page) => page.data.orders.map((row) => row.orderNumber));
 
 test("a new order comes on top, a changed one changes where it is, a deleted one goes", () => {
   const before = list(order(3), order(2), order(1));
@@ -38,16 +38,16 @@ test("a new order comes on top, a changed one changes where it is, a deleted one
     said("order:updated", order(2, { stockStatus: "reserved", version: 2 })),
     said("order:updated", order(1, { version: 2 }), true),
   ];
-  const after = applyToList(before, NO_FILTERS, orderChanges(batch));
+  const { data: after } = applyToList(before, NO_FILTERS, orderChanges(batch));
   expect(ids(after)).toEqual(["ORD-5", "ORD-4", "ORD-3", "ORD-2"]);
-  expect(after?.pages[0]?.data.orders[3]?.stockStatus).toBe("reserved");
-  expect(after?.pages[0]?.meta.total).toBe(4);
+  expect(after.pages[0]?.data.orders[3]?.stockStatus).toBe("reserved");
+  expect(after.pages[0]?.meta.total).toBe(4);
 });
 
 test("what is older than what is shown changes nothing", () => {
   const before = list(order(1, { version: 3 }));
   const changes = orderChanges([said("order:updated", order(1, { version: 2, stockStatus: "reserved" }))]);
-  expect(applyToList(before, NO_FILTERS, changes)?.pages[0]?.data.orders[0]?.version).toBe(3);
+  expect(applyToList(before, NO_FILTERS, changes).data.pages[0]?.data.orders[0]?.version).toBe(3);
   const newest = orderChanges([said("order:updated", order(1, { version: 3 })), said("order:created", order(1))]);
   expect(newest.changed.get(order(1)._id)?.version).toBe(3);
 });
@@ -56,22 +56,39 @@ test("rows that no longer match go, and new ones that do not match never come", 
   const pending = { ...NO_FILTERS, status: "pending" };
   const cancelled = order(1, { status: 5, version: 2 });
   const changes = orderChanges([said("order:cancelled", cancelled), said("order:created", order(2, { status: 5 }))]);
-  expect(ids(applyToList(list(order(1)), pending, changes))).toEqual([]);
+  expect(ids(applyToList(list(order(1)), pending, changes).data)).toEqual([]);
   expect(matches(order(1), { ...NO_FILTERS, status: "1", userId: "ada" })).toBe(true);
   expect(matches(order(1), { ...NO_FILTERS, userId: "grace" })).toBe(false);
 });
 
-test("what only the server can place is asked for anew", () => {
+test("what begins to match comes to its place, unless that is on a page further on", () => {
+  const processing = { ...NO_FILTERS, status: "processing" };
+  const moved = (id: number) => said("order:status_changed", order(id, { status: 2, version: 3 }));
+  const shown = list(order(7, { status: 2 }), order(5, { status: 2 }));
+  expect(ids(applyToList(shown, processing, orderChanges([moved(6)])).data)).toEqual(["ORD-7", "ORD-6", "ORD-5"]);
+  expect(ids(applyToList(shown, processing, orderChanges([moved(3)])).data)).toEqual(["ORD-7", "ORD-5", "ORD-3"]);
+  const [page] = shown.pages;
+  if (page === undefined) throw new Error("a page");
+  const cut = { ...shown, pages: [{ ...page, meta: { ...page.meta, nextCursor: "more" } }] };
+  expect(applyToList(cut, processing, orderChanges([moved(3)])).data).toBe(cut);
+  const oldest = { ...processing, sortOrder: "asc" as const };
+  const rising = list(order(5, { status: 2 }), order(7, { status: 2 }));
+  expect(ids(applyToList(rising, oldest, orderChanges([moved(6)])).data)).toEqual(["ORD-5", "ORD-6", "ORD-7"]);
+});
+
+test("what only the server can place is counted", () => {
   const one = orderChanges([said("order:created", order(2))]);
-  expect(applyToList(list(order(1)), { ...NO_FILTERS, search: "test" }, one)).toBeNull();
-  expect(applyToList(list(order(1)), { ...NO_FILTERS, sortBy: "amount" }, one)).toBeNull();
+  expect(applyToList(list(order(1)), { ...NO_FILTERS, search: "test" }, one).unplaced).toBe(1);
+  expect(applyToList(list(order(1)), { ...NO_FILTERS, sortBy: "amount" }, one).unplaced).toBe(1);
+  expect(applyToList(list(order(1)), NO_FILTERS, one).unplaced).toBe(0);
   const many = Array.from({ length: MOST_NEW_ROWS + 1 }, (_, n) => said("order:created", order(n + 10)));
-  expect(applyToList(list(order(1)), NO_FILTERS, orderChanges(many))).toBeNull();
+  expect(applyToList(list(order(1)), NO_FILTERS, orderChanges(many)).unplaced).toBe(MOST_NEW_ROWS + 1);
 });
 
 test("nothing of this list: the same object, so nothing is drawn", () => {
-  const before = list(order(1));
-  expect(applyToList(before, NO_FILTERS, orderChanges([said("order:updated", order(9, { version: 2 }))]))).toBe(before);
+  const before = list(order(5));
+  const cancelled = orderChanges([said("order:updated", order(9, { version: 2, status: 5 }))]);
+  expect(applyToList(before, { ...NO_FILTERS, status: "pending" }, cancelled).data).toBe(before);
 });
 
 test("stock takes only newer balances", () => {

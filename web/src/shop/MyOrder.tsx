@@ -5,7 +5,9 @@ import { orderOne, orderTimeline, type Order } from "@/api/orders";
 import { Timeline } from "@/console/orders/Timeline";
 import { count, money, sumOf, words } from "@/lib/format";
 import { useTitle } from "@/lib/hooks";
-import { Copy, Failed, Loading, Panel, Time } from "@/ui/pieces";
+import { Copy } from "@/ui/Copy";
+import { Failed, Loading, Panel } from "@/ui/pieces";
+import { Time } from "@/ui/Time";
 import { StatusBadge } from "@/ui/status";
 
 import { CancelButton } from "./CancelButton";

@@ -7,7 +7,8 @@ import { count, money, plural } from "@/lib/format";
 import { useTitle } from "@/lib/hooks";
 import { useFreshRows } from "@/live/fresh";
 import { Button } from "@/ui/controls";
-import { Empty, Failed, Loading, Time } from "@/ui/pieces";
+import { Empty, Failed, Loading } from "@/ui/pieces";
+import { Time } from "@/ui/Time";
 import { StatusBadge } from "@/ui/status";
 
 import { CancelButton } from "./CancelButton";

@@ -1,7 +1,6 @@
 /** Who shops, and what is in the cart: kept in this browser, because there are no accounts yet. */
-import { useSyncExternalStore } from "react";
-
 import type { Product } from "@/api/products";
+import { keep, parseJson, useKept } from "@/lib/kept";
 
 export interface CartLine {
   productId: string;
@@ -23,14 +22,10 @@ export const FIRST_CUSTOMER = "demo-customer";
 /** Reads what was kept; anything else is a new shopper. */
 export function parseShopper(text: string | null): Shopper {
   const fresh: Shopper = { customer: FIRST_CUSTOMER, cart: [] };
-  try {
-    const kept = JSON.parse(text ?? "null") as Partial<Shopper> | null;
-    if (kept === null || typeof kept.customer !== "string" || !Array.isArray(kept.cart)) return fresh;
-    const cart = (kept.cart as CartLine[]).filter((line) => Number.isInteger(line.quantity) && line.quantity > 0);
-    return { customer: kept.customer || FIRST_CUSTOMER, cart };
-  } catch {
-    return fresh;
-  }
+  const kept = parseJson(text) as Partial<Shopper> | null;
+  if (kept === null || typeof kept.customer !== "string" || !Array.isArray(kept.cart)) return fresh;
+  const cart = (kept.cart as CartLine[]).filter((line) => Number.isInteger(line.quantity) && line.quantity > 0);
+  return { customer: kept.customer || FIRST_CUSTOMER, cart };
 }
 
 /** The cart with `quantity` of the product; 0 takes it out. */
@@ -52,45 +47,11 @@ export function withLine(cart: readonly CartLine[], product: Product, quantity: 
 export const quantityOf = (cart: readonly CartLine[], productId: string): number =>
   cart.find((line) => line.productId === productId)?.quantity ?? 0;
 
-const watchers = new Set<() => void>();
-let current: Shopper | undefined;
+const shopper = keep(KEY, parseShopper);
 
-function stored(): string | null {
-  try {
-    return localStorage.getItem(KEY);
-  } catch {
-    return null;
-  }
-}
+export const changeShopper = shopper.change;
 
-const read = (): Shopper => (current ??= parseShopper(stored()));
-
-export function changeShopper(change: (now: Shopper) => Shopper): void {
-  current = change(read());
-  try {
-    localStorage.setItem(KEY, JSON.stringify(current));
-  } catch {
-    // Without storage the cart lasts as long as the page.
-  }
-  for (const changed of watchers) changed();
-}
-
-function watch(changed: () => void): () => void {
-  // Another tab's cart is this one's too.
-  const elsewhere = (event: StorageEvent) => {
-    if (event.key !== KEY) return;
-    current = undefined;
-    changed();
-  };
-  watchers.add(changed);
-  window.addEventListener("storage", elsewhere);
-  return () => {
-    watchers.delete(changed);
-    window.removeEventListener("storage", elsewhere);
-  };
-}
-
-export const useShopper = (): Shopper => useSyncExternalStore(watch, read);
+export const useShopper = (): Shopper => useKept(shopper);
 
 export const setQuantity = (product: Product, quantity: number): void =>
   changeShopper((now) => ({ ...now, cart: withLine(now.cart, product, quantity) }));

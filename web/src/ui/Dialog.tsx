@@ -59,7 +59,12 @@ export function Dialog({ open, onClose, title, description, children }: DialogPr
   );
 }
 
-export function Sheet({ open, onClose, title, children }: Omit<DialogProps, "description">) {
+interface SheetProps extends Omit<DialogProps, "description"> {
+  /** Buttons beside the title. */
+  tools?: ReactNode;
+}
+
+export function Sheet({ open, onClose, title, tools, children }: SheetProps) {
   const focusBack = useFocusBack();
   return (
     <Frame open={open} onClose={onClose}>
@@ -68,6 +73,7 @@ export function Sheet({ open, onClose, title, children }: Omit<DialogProps, "des
           <Radix.Title asChild>
             <h2 className="grow">{title}</h2>
           </Radix.Title>
+          {tools}
           <Radix.Close asChild>
             <Button kind="ghost" icon="close" label="Close" />
           </Radix.Close>

@@ -1,9 +1,8 @@
 /** Panels, states and small displays. */
-import { useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import { Link } from "react-router";
 
 import { ApiProblem, messageOf } from "@/api/problem";
-import { exactTime, time } from "@/lib/format";
 
 import { Button } from "./controls";
 import { Icon, type IconName } from "./Icon";
@@ -18,12 +17,14 @@ interface PanelProps {
   title?: ReactNode;
   aside?: ReactNode;
   padded?: boolean;
+  /** Takes the height that the page has left: for a table that scrolls by itself. */
+  fills?: boolean;
   children: ReactNode;
 }
 
-export function Panel({ title, aside, padded = false, children }: PanelProps) {
+export function Panel({ title, aside, padded = false, fills = false, children }: PanelProps) {
   return (
-    <section className="panel">
+    <section className={fills ? "panel fills" : "panel"}>
       {title !== undefined && (
         <header className="panel-head">
           <h2>{title}</h2>
@@ -123,68 +124,5 @@ export function Stat({ name, value, unit, note }: { name: string; value: ReactNo
       </span>
       {note !== undefined && <span className="note">{note}</span>}
     </div>
-  );
-}
-
-export function Time({ at, exact = false }: { at: string; exact?: boolean }) {
-  return (
-    <time dateTime={at} title={at}>
-      {exact ? exactTime(at) : time(at)}
-    </time>
-  );
-}
-
-/** A text that one click copies. */
-export function Copy({ text, children }: { text: string; children?: ReactNode }) {
-  const [copied, setCopied] = useState(false);
-  const copy = async () => {
-    // Over http from another machine there is no clipboard.
-    if (!("clipboard" in navigator)) return;
-    await navigator.clipboard.writeText(text);
-    setCopied(true);
-    setTimeout(() => setCopied(false), 1_200);
-  };
-  return (
-    <button type="button" className="copy mono" title={`Copy ${text}`} onClick={() => void copy()}>
-      {children ?? text}
-      <Icon name={copied ? "check" : "copy"} size={12} />
-      {copied && (
-        <span className="hidden-text" role="status">
-          Copied
-        </span>
-      )}
-    </button>
-  );
-}
-
-/** JSON with its parts coloured; anything else as it is. */
-export function Json({ value, label }: { value: unknown; label: string }) {
-  const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
-  const parts =
-    typeof value === "string"
-      ? [text]
-      : text.split(/("(?:[^"\\]|\\.)*"(?:\s*:)?|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)/g);
-  return (
-    // A part that scrolls can be reached with the keyboard.
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <pre className="code" tabIndex={0} role="region" aria-label={label}>
-      {parts.map((part, index) => {
-        const kind =
-          part.endsWith(":") && part.startsWith('"')
-            ? "k"
-            : part.startsWith('"')
-              ? "s"
-              : /^[-\dtfn]/.test(part)
-                ? "n"
-                : "";
-        return kind === "" ? (
-          part
-        ) : (
-          <span key={index} className={kind}>
-            {part}
-          </span>
-        );
-      })}
-    </pre>
   );
 }

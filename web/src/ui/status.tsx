@@ -14,6 +14,8 @@ const STOCK_TONES: Record<StockStatus, Tone> = {
   returned: "violet",
 };
 
+export const STOCK_STATUSES = Object.keys(STOCK_TONES) as StockStatus[];
+
 export const STATUSES: readonly {
   code: 1 | 2 | 3 | 4 | 5;
   name: string;

@@ -3,8 +3,10 @@ import { Link } from "react-router";
 
 import type { Hold } from "@/api/products";
 import { ago, count } from "@/lib/format";
-import { DataTable } from "@/ui/DataTable";
-import { Badge, Copy, Empty, Failed, Loading, Time } from "@/ui/pieces";
+import { DataTable } from "@/ui/table/DataTable";
+import { Copy } from "@/ui/Copy";
+import { Badge, Empty, Failed, Loading } from "@/ui/pieces";
+import { Time } from "@/ui/Time";
 
 import type { Paged } from "./paged";
 

@@ -5,17 +5,27 @@ import { useMemo } from "react";
 import { Link, useNavigate } from "react-router";
 
 import { categories, NO_PRODUCT_FILTERS, productList, type Product } from "@/api/products";
+import { ViewBar } from "@/console/ViewBar";
 import { count, money, plural } from "@/lib/format";
 import { useDraft, useTitle } from "@/lib/hooks";
+import type { View } from "@/lib/views";
 import { useFilters } from "@/lib/url";
 import { useFreshRows } from "@/live/fresh";
 import { Button, SearchBox, Select } from "@/ui/controls";
-import { DataTable } from "@/ui/DataTable";
+import { DataTable } from "@/ui/table/DataTable";
+import { TableOptions } from "@/ui/table/TableOptions";
 import { Badge, Empty, Failed, Loading, PageHead, Panel } from "@/ui/pieces";
 
 import { StockBar } from "./StockBar";
 
 const LOW = 5;
+
+const VIEWS: readonly View[] = [
+  { name: "All", query: "" },
+  { name: "Sold out", query: "inStock=false" },
+  { name: "Running low", query: "inStock=true&sort=stock" },
+  { name: "Newest", query: "sort=-createdAt" },
+];
 
 const COLUMNS: ColumnDef<Product>[] = [
   {
@@ -80,11 +90,12 @@ export function Inventory() {
   const isFiltered = filters.search !== "" || filters.category !== "" || filters.inStock !== "";
   const clear = () => change({ search: "", category: "", inStock: "" });
   return (
-    <div className="page">
+    <div className="page fills">
       <PageHead
         title="Inventory"
         lead={list.data === undefined ? " " : plural(list.data.pages[0]?.meta.total ?? 0, "product")}
       />
+      <ViewBar screen="inventory" builtIn={VIEWS} />
       <div className="filters" role="search">
         <SearchBox
           label="Search products"
@@ -124,13 +135,15 @@ export function Inventory() {
             Clear
           </Button>
         )}
+        <TableOptions name="inventory" columns={COLUMNS} />
       </div>
-      <Panel>
+      <Panel fills>
         {list.isPending && <Loading rows={10} label="Loading products" />}
         {list.isError && list.data === undefined && <Failed error={list.error} retry={() => void list.refetch()} />}
         {list.data !== undefined && (
           <DataTable<Product>
             label="Products"
+            name="inventory"
             rows={rows}
             columns={COLUMNS}
             rowId={(product) => product._id}

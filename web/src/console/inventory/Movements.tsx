@@ -3,8 +3,10 @@ import { Link } from "react-router";
 
 import type { Movement } from "@/api/products";
 import { count, signed, words } from "@/lib/format";
-import { DataTable } from "@/ui/DataTable";
-import { Badge, Empty, Failed, Loading, Time, type Tone } from "@/ui/pieces";
+import { messagePath } from "@/lib/messages";
+import { DataTable } from "@/ui/table/DataTable";
+import { Badge, Empty, Failed, Loading, type Tone } from "@/ui/pieces";
+import { Time } from "@/ui/Time";
 
 import type { Paged } from "./paged";
 
@@ -22,7 +24,7 @@ function Cause({ movement }: { movement: Movement }) {
   switch (cause.type) {
     case "event":
       return (
-        <Link className="link" to={`/topics/${cause.topic}?partition=${cause.partition}&offset=${cause.offset}`}>
+        <Link className="link" to={messagePath(cause)}>
           {cause.topic} {cause.partition}:{cause.offset}
         </Link>
       );

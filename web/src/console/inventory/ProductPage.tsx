@@ -8,7 +8,8 @@ import { ApiProblem } from "@/api/problem";
 import { count, money } from "@/lib/format";
 import { useTitle } from "@/lib/hooks";
 import { Button } from "@/ui/controls";
-import { Copy, Failed, Loading, PageHead, Panel, Stat } from "@/ui/pieces";
+import { Copy } from "@/ui/Copy";
+import { Failed, Loading, PageHead, Panel, Stat } from "@/ui/pieces";
 import { Tabs } from "@/ui/Tabs";
 
 import { Adjust } from "./Adjust";

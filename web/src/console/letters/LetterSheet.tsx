@@ -12,9 +12,13 @@ import {
 } from "@/api/operator";
 import { messageOf } from "@/api/problem";
 import { plural } from "@/lib/format";
+import { messagePath } from "@/lib/messages";
 import { Button } from "@/ui/controls";
 import { Sheet } from "@/ui/Dialog";
-import { Copy, Failed, Json, Loading, Time } from "@/ui/pieces";
+import { Copy } from "@/ui/Copy";
+import { JsonView } from "@/ui/JsonView";
+import { Failed, Loading } from "@/ui/pieces";
+import { Time } from "@/ui/Time";
 import { useToast } from "@/ui/toast";
 
 import { OutcomeList } from "./OutcomeList";
@@ -34,7 +38,7 @@ export function LetterSheet({ id, onClose }: { id: string; onClose: () => void }
             <h3>
               Payload <span className="muted">({data.payloadEncoding})</span>
             </h3>
-            <Json value={data.payload} label="Payload" />
+            <JsonView value={data.payload} label="Payload" />
           </section>
         </>
       )}
@@ -49,10 +53,7 @@ function Details({ letter }: { letter: DeadLetterDetails }) {
       <dl className="facts">
         <dt>Message</dt>
         <dd>
-          <Link
-            className="link mono"
-            to={`/topics/${letter.topic}?partition=${letter.partition}&offset=${letter.offset}`}
-          >
+          <Link className="link mono" to={messagePath(letter)}>
             {letter.topic} {letter.partition} : {letter.offset}
           </Link>
         </dd>

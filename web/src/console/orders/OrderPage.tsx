@@ -5,7 +5,9 @@ import { Link, useParams } from "react-router";
 import { orderOne, orderTimeline, type Order } from "@/api/orders";
 import { money, words } from "@/lib/format";
 import { useTitle } from "@/lib/hooks";
-import { Copy, Failed, Loading, PageHead, Panel, Time } from "@/ui/pieces";
+import { Copy } from "@/ui/Copy";
+import { Failed, Loading, PageHead, Panel } from "@/ui/pieces";
+import { Time } from "@/ui/Time";
 import { StatusBadge, StockBadge } from "@/ui/status";
 
 import { Lines } from "./Lines";

@@ -1,32 +1,36 @@
 /** Every order there is: filters in the address, pages by cursor, rows that change by themselves. */
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useNavigate } from "react-router";
 
-import { NO_FILTERS, orderList, type Order } from "@/api/orders";
+import type { Order } from "@/api/orders";
+import { ViewBar } from "@/console/ViewBar";
 import { count, plural } from "@/lib/format";
 import { useTitle } from "@/lib/hooks";
 import { useFilters } from "@/lib/url";
 import { useFreshRows } from "@/live/fresh";
-import { DataTable } from "@/ui/DataTable";
 import { Button } from "@/ui/controls";
 import { Empty, Failed, Loading, PageHead, Panel } from "@/ui/pieces";
+import { DataTable } from "@/ui/table/DataTable";
+import { TableOptions } from "@/ui/table/TableOptions";
 
 import { BulkBar } from "./BulkBar";
 import { orderColumns } from "./columns";
-import { OrderFilterBar } from "./OrderFilterBar";
+import { isNarrowing, NO_NARROWING } from "./narrow";
+import { CLEARED, isFiltered, OrderFilterBar } from "./OrderFilterBar";
+import { useOrders, type Orders as Found } from "./useOrders";
+import { ORDER_VIEWS } from "./views";
 
+/** The server counts no further. */
 const MOST_COUNTED = 10_000;
 
 export function Orders() {
   useTitle("Orders");
   const navigate = useNavigate();
-  const [filters, change] = useFilters(NO_FILTERS);
+  const [filters, change] = useFilters(NO_NARROWING);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const list = useInfiniteQuery(orderList(filters));
-  const rows = useMemo(() => list.data?.pages.flatMap((page) => page.data.orders) ?? [], [list.data]);
+  const found = useOrders(filters);
+  const { rows } = found;
   const fresh = useFreshRows("orders");
-  const total = list.data?.pages[0]?.meta.total ?? 0;
   const allChosen = rows.length > 0 && rows.every((row) => chosen.has(row._id));
   const columns = useMemo(
     () =>
@@ -38,29 +42,38 @@ export function Orders() {
       }),
     [chosen, allChosen, rows],
   );
-  const isFiltered = filters.status !== "" || filters.userId !== "" || filters.search !== "";
-  const picked = rows.filter((row) => chosen.has(row._id));
+  const picked = useMemo(() => rows.filter((row) => chosen.has(row._id)), [rows, chosen]);
+  const filtered = isFiltered(filters);
+  const clear = () => change(CLEARED);
   return (
-    <div className="page">
-      <PageHead title="Orders" lead={list.data === undefined ? " " : leadOf(total, isFiltered)} />
-      <OrderFilterBar filters={filters} onChange={change} />
-      <Panel>
+    <div className="page fills">
+      <PageHead title="Orders" lead={leadOf(found, isNarrowing(filters), filtered)} />
+      <ViewBar screen="orders" builtIn={ORDER_VIEWS} />
+      <OrderFilterBar filters={filters} onChange={change}>
+        {found.unplaced.count > 0 && (
+          <Button icon="refresh" onClick={found.unplaced.show}>
+            {plural(found.unplaced.count, "new order")}
+          </Button>
+        )}
+        <TableOptions name="orders" columns={columns} />
+      </OrderFilterBar>
+      <Panel fills>
         {picked.length > 0 && <BulkBar orders={picked} onDone={() => setChosen(new Set())} />}
-        {list.isPending && <Loading rows={10} label="Loading orders" />}
-        {list.isError && list.data === undefined && <Failed error={list.error} retry={() => void list.refetch()} />}
-        {list.data !== undefined && (
+        {found.isPending && <Loading rows={10} label="Loading orders" />}
+        {found.error !== null && <Failed error={found.error} retry={found.retry} />}
+        {!found.isPending && found.error === null && (
           <DataTable<Order>
             label="Orders"
+            name="orders"
             rows={rows}
             columns={columns}
             rowId={(order) => order._id}
             onOpen={(order) => void navigate(`/orders/${order._id}`)}
             selected={chosen}
             fresh={fresh}
-            more={
-              list.hasNextPage ? { loading: list.isFetchingNextPage, load: () => void list.fetchNextPage() } : undefined
-            }
-            empty={isFiltered ? <NoMatch clear={() => change(NO_FILTERS)} /> : <NoOrders />}
+            more={found.more}
+            foot={found.further === undefined ? undefined : <Further found={found} />}
+            empty={<None found={found} isFiltered={filtered} clear={clear} />}
           />
         )}
       </Panel>
@@ -68,8 +81,15 @@ export function Orders() {
   );
 }
 
-const leadOf = (total: number, isFiltered: boolean): string =>
-  `${total >= MOST_COUNTED ? `${count(MOST_COUNTED)} or more orders` : plural(total, "order")}${isFiltered ? " match" : ""}`;
+function leadOf({ rows, loaded, total, more, further }: Found, narrowed: boolean, filtered: boolean): string {
+  if (total === undefined) return " ";
+  if (narrowed) {
+    const isAll = more === undefined && further === undefined;
+    return `${isAll ? "" : "At least "}${plural(rows.length, "order")} among ${count(loaded)} looked through`;
+  }
+  const counted = total >= MOST_COUNTED ? `${count(MOST_COUNTED)} or more orders` : plural(total, "order");
+  return filtered ? `${counted} match` : counted;
+}
 
 function toggled(set: ReadonlySet<string>, id: string): ReadonlySet<string> {
   const next = new Set(set);
@@ -77,17 +97,32 @@ function toggled(set: ReadonlySet<string>, id: string): ReadonlySet<string> {
   return next;
 }
 
-function NoOrders() {
+function Further({ found: { further, loaded } }: { found: Found }) {
   return (
-    <Empty icon="orders" title="No orders yet">
-      The first one appears here the moment it is placed: in the shop, or with the API.
-    </Empty>
+    <span className="row">
+      {count(loaded)} orders were looked through.
+      <Button size="small" disabled={further?.loading === true} onClick={further?.load}>
+        Look further
+      </Button>
+    </span>
   );
 }
 
-function NoMatch({ clear }: { clear: () => void }) {
+function None({ found, isFiltered: filtered, clear }: { found: Found; isFiltered: boolean; clear: () => void }) {
+  if (!filtered) {
+    return (
+      <Empty icon="orders" title="No orders yet">
+        The first one appears here the moment it is placed: in the shop, or with the API.
+      </Empty>
+    );
+  }
+  if (found.more !== undefined) return <Loading rows={10} label="Looking through orders" />;
   return (
-    <Empty icon="filter" title="No order matches" action={<Button onClick={clear}>Clear filters</Button>}>
+    <Empty
+      icon="filter"
+      title="No order matches"
+      action={found.further === undefined ? <Button onClick={clear}>Clear filters</Button> : <Further found={found} />}
+    >
       Text finds the beginning of an order number, or of words of a product's name.
     </Empty>
   );

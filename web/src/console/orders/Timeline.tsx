@@ -3,8 +3,10 @@ import { Link } from "react-router";
 
 import type { TimelineStep } from "@/api/orders";
 import { duration } from "@/lib/format";
+import { messagePath } from "@/lib/messages";
 import { momentsOf } from "@/lib/timeline";
-import { Empty, Time } from "@/ui/pieces";
+import { Empty } from "@/ui/pieces";
+import { Time } from "@/ui/Time";
 
 /** From here on a pause is pointed at. */
 const LONG_MS = 1_000;
@@ -32,10 +34,7 @@ export function Timeline({ steps }: { steps: readonly TimelineStep[] }) {
               {moment.place === undefined ? (
                 moment.detail
               ) : (
-                <Link
-                  className="link"
-                  to={`/topics/${moment.place.topic}?partition=${moment.place.partition}&offset=${moment.place.offset}`}
-                >
+                <Link className="link" to={messagePath(moment.place)}>
                   {moment.detail}
                 </Link>
               )}

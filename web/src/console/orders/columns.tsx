@@ -3,7 +3,8 @@ import { Link } from "react-router";
 
 import type { Order } from "@/api/orders";
 import { count, money, plural } from "@/lib/format";
-import { Time } from "@/ui/pieces";
+import { CopyIcon } from "@/ui/Copy";
+import { Time } from "@/ui/Time";
 import { StatusBadge, StockBadge } from "@/ui/status";
 
 interface Choosing {
@@ -47,9 +48,12 @@ export function orderColumns({ chosen, toggle, allChosen, toggleAll }: Choosing)
       id: "number",
       header: "Order",
       cell: ({ row: { original } }) => (
-        <Link className="link mono" to={`/orders/${original._id}`}>
-          {original.orderNumber}
-        </Link>
+        <span className="with-copy">
+          <Link className="link mono" to={`/orders/${original._id}`}>
+            {original.orderNumber}
+          </Link>
+          <CopyIcon text={original.orderNumber} what="the order number" />
+        </span>
       ),
     },
     { id: "status", header: "Status", cell: ({ row: { original } }) => <StatusBadge order={original} /> },

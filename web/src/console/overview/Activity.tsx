@@ -1,7 +1,8 @@
 import { Link } from "react-router";
 
 import type { PulseEvent } from "@/live/pulse";
-import { Empty, Panel, Time } from "@/ui/pieces";
+import { Empty, Panel } from "@/ui/pieces";
+import { Time } from "@/ui/Time";
 
 const TONES: Record<string, string> = {
   "order:created": "info",

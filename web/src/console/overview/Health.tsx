@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 
 import type { ServiceName } from "@/api/client";
-import { groupList, letterList } from "@/api/operator";
+import { groupList, parkedIn } from "@/api/operator";
 import { metrics, readiness } from "@/api/system";
 import { count, plural, words } from "@/lib/format";
 import { total } from "@/lib/metrics";
@@ -13,11 +13,10 @@ import { AuditPanel } from "./AuditPanel";
 
 /** Services, consumers, dead letters and the audit: green only where it was looked at and is well. */
 export function Health() {
-  const { data: letters } = useQuery(letterList);
   const { data: groups } = useQuery(groupList);
   const { data: numbers } = useQuery(metrics);
   const live = useLiveState();
-  const parked = letters?.items.length;
+  const parked = parkedIn(groups);
   return (
     <div className="grid">
       <AuditPanel />

@@ -8,7 +8,7 @@ import { topicList, type Topic } from "@/api/operator";
 import { count, plural, rate, words } from "@/lib/format";
 import { useTitle } from "@/lib/hooks";
 import { useRates } from "@/lib/rates";
-import { DataTable } from "@/ui/DataTable";
+import { DataTable } from "@/ui/table/DataTable";
 import { Empty, Failed, Loading, PageHead, Panel } from "@/ui/pieces";
 
 const endOf = (topic: Topic): number => topic.partitions.reduce((sum, partition) => sum + partition.endOffset, 0);

@@ -1,22 +1,28 @@
 import type { ColumnDef } from "@tanstack/react-table";
+import { Link, useSearchParams } from "react-router";
 
 import type { Message } from "@/api/operator";
 import { previewOf } from "@/lib/messages";
-import { Badge, Time } from "@/ui/pieces";
+import { Badge } from "@/ui/pieces";
+import { Time } from "@/ui/Time";
 
 export const messageId = (message: Pick<Message, "topic" | "partition" | "offset">): string =>
   `${message.topic}/${message.partition}/${message.offset}`;
 
-export const MESSAGE_COLUMNS = (open: (message: Message) => void): ColumnDef<Message>[] => [
-  {
-    id: "place",
-    header: "Partition : offset",
-    cell: ({ row: { original } }) => (
-      <button type="button" className="copy link mono" onClick={() => open(original)}>
-        {original.partition} : {original.offset}
-      </button>
-    ),
-  },
+/** Opens the message on the page as it is: only the address's `message` changes. */
+function Opener({ message: { partition, offset } }: { message: Message }) {
+  const [params] = useSearchParams();
+  const to = new URLSearchParams(params);
+  to.set("message", `${partition}:${offset}`);
+  return (
+    <Link className="link mono" to={`?${to.toString()}`} replace>
+      {partition} : {offset}
+    </Link>
+  );
+}
+
+export const MESSAGE_COLUMNS: ColumnDef<Message>[] = [
+  { id: "place", header: "Partition : offset", cell: ({ row }) => <Opener message={row.original} /> },
   { id: "at", header: "Time", cell: ({ row }) => <Time at={row.original.timestamp} /> },
   {
     id: "type",

@@ -2,7 +2,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 
-import { followMessages, topicMessages, type Message } from "@/api/operator";
+import { followMessages, topicMessages, type Message, type Reading } from "@/api/operator";
 import { messageOf } from "@/api/problem";
 
 import { messageId } from "./columns";
@@ -28,9 +28,10 @@ export interface Messages {
   retry: () => void;
 }
 
-export function useMessages(name: string, partition: number | undefined, following: boolean): Messages {
-  const query = useInfiniteQuery({ ...topicMessages(name, partition), staleTime: Infinity, gcTime: 0 });
-  const of = `${name}/${partition ?? "all"}`;
+export function useMessages(reading: Reading, following: boolean): Messages {
+  const { name, partition, start } = reading;
+  const query = useInfiniteQuery({ ...topicMessages(reading), staleTime: Infinity, gcTime: 0 });
+  const of = `${name}/${partition ?? "all"}/${start ?? "newest"}`;
   const [followed, setFollowed] = useState<Followed>({ of, messages: [], cursor: "" });
   const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set());
   const first = query.data?.pages[0]?.meta.followCursor ?? "";
@@ -38,7 +39,7 @@ export function useMessages(name: string, partition: number | undefined, followi
   const cursor = known.cursor || first;
 
   useEffect(() => {
-    if (!following || cursor === "") return;
+    if (!following || start !== undefined || cursor === "") return;
     const stop = new AbortController();
     const isOver = () => stop.signal.aborted;
     const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
@@ -65,7 +66,7 @@ export function useMessages(name: string, partition: number | undefined, followi
     };
     void ask();
     return () => stop.abort();
-  }, [following, name, partition, cursor, of]);
+  }, [following, name, partition, start, cursor, of]);
 
   const messages = useMemo(() => {
     const pages = query.data?.pages.flatMap((page) => page.data.messages) ?? [];

@@ -7,6 +7,7 @@ import { letterKeys } from "@/api/operator";
 import { messageOf } from "@/api/problem";
 import { consumerState, demo } from "@/api/system";
 import { count } from "@/lib/format";
+import { messagePath } from "@/lib/messages";
 import { Button } from "@/ui/controls";
 
 function Said({ error, children }: { error: Error | null; children: ReactNode }) {
@@ -31,10 +32,7 @@ export function PoisonAct() {
         {place !== undefined && (
           <>
             Put at{" "}
-            <Link
-              className="link mono"
-              to={`/topics/${place.topic}?partition=${place.partition}&offset=${place.offset}`}
-            >
+            <Link className="link mono" to={messagePath(place)}>
               {place.partition}:{place.offset}
             </Link>
             ; see{" "}

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 
-import { groupList, letterList } from "@/api/operator";
+import { groupList, parkedIn } from "@/api/operator";
 import { audit } from "@/api/audit";
 import { metrics } from "@/api/system";
 import { saidOf } from "@/console/overview/AuditPanel";
@@ -16,12 +16,12 @@ export function Witness({ isPaused }: { isPaused: boolean }) {
   const pulse = usePulse();
   const { data: numbers } = useQuery({ ...metrics, refetchInterval: 1_000 });
   const { data: groups } = useQuery({ ...groupList, refetchInterval: 1_000 });
-  const { data: letters } = useQuery(letterList);
   const books = useQuery(audit);
   const said = saidOf(books.data, books.isError);
   const lag = groups?.items.reduce((sum, group) => sum + group.lag, 0);
   const placed = total(numbers, "orders_created_total");
   const decided = (outcome: string) => total(numbers, "orders_stock_decided_total", { outcome });
+  const parked = parkedIn(groups);
   const p99 = quantile(pulse.times, 0.99);
   return (
     <div className="stats">
@@ -43,7 +43,7 @@ export function Witness({ isPaused }: { isPaused: boolean }) {
       />
       <Stat
         name="Dead letters"
-        value={letters === undefined ? "–" : count(letters.items.length)}
+        value={parked === undefined ? "–" : count(parked)}
         note={
           <Link className="link" to="/dead-letters">
             look at them

@@ -1,7 +1,15 @@
 /** A table of any length: TanStack Table for the columns, TanStack Virtual so that only what can be seen is in the page. */
 import { flexRender, getCoreRowModel, useReactTable, type ColumnDef, type RowData } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useMemo, useRef, type ReactNode } from "react";
+import { useEffect, useMemo, useRef, type MouseEvent, type ReactNode } from "react";
+
+import { plural } from "@/lib/format";
+import { usePreferences } from "@/lib/preferences";
+import { Button } from "@/ui/controls";
+
+import { onRowKey } from "./rowKeys";
+import { MemoRow } from "./TableRow";
+import { useSteady } from "./useSteady";
 
 declare module "@tanstack/react-table" {
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- the parameters have to be those of the original
@@ -10,10 +18,15 @@ declare module "@tanstack/react-table" {
   }
 }
 
-const ROW_HEIGHT = 36;
+const ROW_HEIGHTS = { normal: 36, compact: 28 } as const;
+/** So many rows before the end, the next page is asked for: who scrolls does not wait for it. */
+const AHEAD = 40;
+const NONE: readonly string[] = [];
 
 export interface DataTableProps<T> {
   label: string;
+  /** Under which its columns are kept (`TableOptions`). */
+  name?: string;
   rows: readonly T[];
   columns: ColumnDef<T>[];
   rowId: (row: T) => string;
@@ -21,28 +34,43 @@ export interface DataTableProps<T> {
   onOpen?: ((row: T) => void) | undefined;
   selected?: ReadonlySet<string>;
   fresh?: ReadonlySet<string>;
-  /** More rows are there; called when the last one comes into sight. */
+  /** More rows are there; called before the last one comes into sight. */
   more?: { loading: boolean; load: () => void } | undefined;
+  /** Under the last row. */
+  foot?: ReactNode;
   empty: ReactNode;
 }
 
 export function DataTable<T>(props: DataTableProps<T>) {
-  const { label, rows, columns, rowId, onOpen, selected, fresh, more, empty } = props;
+  const { label, name = "", rows, columns, rowId, onOpen, selected, fresh, more, foot, empty } = props;
+  const { density, hidden } = usePreferences();
+  const rowHeight = ROW_HEIGHTS[density];
   const scroller = useRef<HTMLDivElement>(null);
+  const steady = useSteady(scroller, { label, rows, rowId, rowHeight });
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
-    estimateSize: () => ROW_HEIGHT,
+    estimateSize: () => rowHeight,
     overscan: 12,
     initialRect: { width: 1_000, height: 800 },
+    initialOffset: steady.initialOffset,
   });
+  useEffect(() => virtual.measure(), [virtual, rowHeight]);
   const items = virtual.getVirtualItems();
   const [from, last] = [items[0]?.index ?? 0, items.at(-1)?.index ?? 0];
   // Only what can be seen becomes rows of the table: a change among 100,000 costs no more than one among 50.
   const seen = useMemo(() => rows.slice(from, last + 1), [rows, from, last]);
-  const table = useReactTable({ data: seen, columns, getRowId: rowId, getCoreRowModel: getCoreRowModel() });
+  const unseen = hidden[name] ?? NONE;
+  const columnVisibility = useMemo(() => Object.fromEntries(unseen.map((id) => [id, false])), [unseen]);
+  const table = useReactTable({
+    data: seen,
+    columns,
+    getRowId: rowId,
+    getCoreRowModel: getCoreRowModel(),
+    state: { columnVisibility },
+  });
   const model = table.getRowModel().rows;
-  const wantsMore = more !== undefined && !more.loading && last >= rows.length - 1 && rows.length > 0;
+  const wantsMore = more !== undefined && !more.loading && last >= rows.length - AHEAD && rows.length > 0;
   const load = more?.load;
   useEffect(() => {
     if (wantsMore) load?.();
@@ -52,54 +80,71 @@ export function DataTable<T>(props: DataTableProps<T>) {
   const before = items[0]?.start ?? 0;
   const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   const width = table.getVisibleLeafColumns().length;
+  const keys = { length: rows.length, scrollTo: (index: number) => virtual.scrollToIndex(index) };
+  const onClick = ({ target }: MouseEvent) => {
+    const row = rows[clickedRow(target) ?? -1];
+    if (row !== undefined) onOpen?.(row);
+  };
   return (
-    // A part that scrolls can be reached with the keyboard.
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div className="table-wrap" ref={scroller} tabIndex={0} role="region" aria-label={label}>
-      <table className="table" aria-rowcount={more === undefined ? rows.length + 1 : -1}>
-        <thead>
-          {table.getHeaderGroups().map((group) => (
-            <tr key={group.id}>
-              {group.headers.map((header) => (
-                <th key={header.id} scope="col" className={header.column.columnDef.meta?.className}>
-                  {flexRender(header.column.columnDef.header, header.getContext())}
-                </th>
-              ))}
-            </tr>
-          ))}
-        </thead>
-        <tbody>
-          {before > 0 && <Filler height={before} width={width} />}
-          {items.map((item) => {
-            const row = model[item.index - from];
-            if (row === undefined) return null;
-            const classes = [onOpen === undefined ? "" : "clickable", fresh?.has(row.id) === true ? "fresh" : ""];
-            return (
-              <tr
-                key={row.id}
-                aria-rowindex={item.index + 2}
-                aria-selected={selected?.has(row.id)}
-                className={classes.join(" ").trim()}
-                onClick={(event) => {
-                  if (!isInteractive(event.target)) onOpen?.(row.original);
-                }}
-              >
-                {row.getVisibleCells().map((cell) => (
-                  <td key={cell.id} className={cell.column.columnDef.meta?.className}>
-                    {flexRender(cell.column.columnDef.cell, cell.getContext())}
-                  </td>
+    <div className="table-frame">
+      {steady.above > 0 && (
+        <Button size="small" icon="up" className="newer" onClick={steady.toTop}>
+          {plural(steady.above, "new row")} above
+        </Button>
+      )}
+      {/* A part that scrolls can be reached with the keyboard, and its keys go through its rows. */}
+      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions */}
+      <div
+        className={`table-wrap ${density}`}
+        ref={scroller}
+        // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+        tabIndex={0}
+        role="region"
+        aria-label={label}
+        onKeyDown={(event) => onRowKey(event, keys)}
+      >
+        <table className="table" aria-rowcount={more === undefined ? rows.length + 1 : -1}>
+          <thead>
+            {table.getHeaderGroups().map((group) => (
+              <tr key={group.id}>
+                {group.headers.map((header) => (
+                  <th key={header.id} scope="col" className={header.column.columnDef.meta?.className}>
+                    {flexRender(header.column.columnDef.header, header.getContext())}
+                  </th>
                 ))}
               </tr>
-            );
-          })}
-          {after > 0 && <Filler height={after} width={width} />}
-          {more?.loading === true && (
-            <tr className="more">
-              <td colSpan={width}>Loading more…</td>
-            </tr>
-          )}
-        </tbody>
-      </table>
+            ))}
+          </thead>
+          {/* A click anywhere on a row opens it; for the keyboard there is the row's own link. */}
+          {/* eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions */}
+          <tbody onClick={onClick}>
+            {before > 0 && <Filler height={before} width={width} />}
+            {items.map((item) => {
+              const row = model[item.index - from];
+              if (row === undefined) return null;
+              return (
+                <MemoRow
+                  key={row.id}
+                  row={row}
+                  columns={columns}
+                  visibility={columnVisibility}
+                  index={item.index}
+                  isSelected={selected?.has(row.id)}
+                  isFresh={fresh?.has(row.id) === true}
+                  isClickable={onOpen !== undefined}
+                />
+              );
+            })}
+            {after > 0 && <Filler height={after} width={width} />}
+            {more?.loading === true && (
+              <tr className="more">
+                <td colSpan={width}>Loading more…</td>
+              </tr>
+            )}
+          </tbody>
+        </table>
+        {foot !== undefined && <div className="table-foot">{foot}</div>}
+      </div>
     </div>
   );
 }
@@ -112,7 +157,11 @@ function Filler({ height, width }: { height: number; width: number }) {
   );
 }
 
-/** A click on a link or a control inside of a row is not one on the row. */
-function isInteractive(target: EventTarget): boolean {
-  return target instanceof Element && target.closest("a, button, input, select, label") !== null;
+/** The row that was clicked; none for a click on a link or a control inside of it, or the end of marking a text. */
+function clickedRow(target: EventTarget): number | undefined {
+  const isMarking = (window.getSelection()?.toString() ?? "") !== "";
+  if (isMarking || !(target instanceof Element)) return undefined;
+  if (target.closest("a, button, input, select, label") !== null) return undefined;
+  const index = target.closest<HTMLElement>("tr[data-index]")?.dataset.index;
+  return index === undefined ? undefined : Number(index);
 }
