@@ -1,7 +1,7 @@
 # Holdfast. `make run` and `make test` are all that a newcomer needs; `make help` lists the rest.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt lint api web e2e bench servers cluster schemathesis planted kubernetes deny sbom release tools clean
+.PHONY: help run test check fmt lint api web e2e bench servers cluster schemathesis planted kubernetes alerts deny sbom release tools clean
 
 CARGO ?= cargo
 # Arguments for the program: make run ARGS="--orders-addr 127.0.0.1:0"
@@ -73,6 +73,9 @@ planted: ## plant known bugs and have the simulation find them
 kubernetes: ## check the manifests: by Kubernetes' schemas, and against what the program knows
 	@$(CARGO) build --quiet $(AS_TESTED) --bin holdfast
 	@tools/kubernetes/run "$${CARGO_TARGET_DIR:-target}/debug/holdfast"
+
+alerts: ## check the alert rules, and that each comes when it has to (needs Prometheus' promtool)
+	@tools/alerts/run
 
 deny: ## licences, sources, bans and known holes of all that is linked in
 	@tools/deny/run

@@ -116,6 +116,19 @@ fn every_alert_has_a_runbook() {
     }
 }
 
+/// `promtool` runs them (`make alerts`); it does not say which are missing.
+#[test]
+fn every_alert_is_tested_to_come_and_to_stay_away() {
+    let (rules, tests) = (file("deploy/prometheus/alerts.yml"), file("deploy/prometheus/alerts_test.yml"));
+    let names: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(names.len() > 5, "{names:?}");
+    for name in names {
+        let comes = format!("        alertname: {name}\n        exp_alerts:\n          - exp_labels:");
+        let stays_away = format!("alertname: {name}, exp_alerts: []");
+        assert!(tests.contains(&comes) && tests.contains(&stays_away), "{name}");
+    }
+}
+
 /// The names of the metrics that the code makes: what follows `counter!(`, `gauge!(` and `histogram!(`.
 fn made() -> BTreeSet<String> {
     fn walk(folder: &Path, found: &mut BTreeSet<String>) {

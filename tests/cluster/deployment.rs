@@ -1,6 +1,7 @@
 //! Services on a broker and databases, with names of their own for topics, groups and databases.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 
 use holdfast_servers::{Kafka, Mongo, unique_name};
@@ -128,6 +129,20 @@ impl Deployment {
         let instance = self.launch(service);
         instance.until_ready();
         instance
+    }
+
+    /// Runs `holdfast` on this deployment; it has to succeed.
+    pub(crate) fn holdfast(&self, args: &[&str]) {
+        let output = self.command().args(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// The files are those of `backup` from now on. Nothing runs.
+    pub(crate) fn restore(&mut self, backup: &Path) {
+        let folder = tempfile::tempdir().unwrap();
+        let restored = folder.path().to_str().unwrap();
+        self.holdfast(&["restore", "--from", backup.to_str().unwrap(), "--data-dir", restored]);
+        self.folder = folder;
     }
 
     /// What others see of a service's topics and groups.

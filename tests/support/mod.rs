@@ -15,7 +15,7 @@ mod told;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use self::books::{audited, balance, settled};
+pub(crate) use self::books::{audited, balance, held, kept, settled};
 pub(crate) use self::client::{Answer, Client};
 pub(crate) use self::collector::Collector;
 pub(crate) use self::dice::Dice;

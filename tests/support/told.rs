@@ -15,7 +15,7 @@ pub(crate) struct Told {
 }
 
 /// The sum of it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct SoFar {
     pub(crate) accepted: BTreeSet<String>,
     pub(crate) cancelled: BTreeSet<String>,

@@ -1,5 +1,7 @@
 //! A MongoDB replica set of one or several nodes, on loopback.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use mongodb::Client;
@@ -12,6 +14,9 @@ use crate::process::{LOOK_EVERY, PATIENCE, Program, Server};
 use crate::{Fault, ServerError, installed};
 
 const SET: &str = "rs0";
+
+/// Where a node has its files, in its folder.
+const DATA: &str = "data";
 
 /// How long the others wait for a primary that says nothing. MongoDB's default is 10 s; much less would elect another one
 /// whenever a busy machine is slow.
@@ -136,6 +141,26 @@ impl Mongo {
         self.start_empty().await
     }
 
+    /// Copies the files of a set of one node into `to`, an empty folder, while it runs: a snapshot of one instant. Writes wait
+    /// meanwhile.
+    pub async fn snapshot(&self, to: &Path) -> Result<(), ServerError> {
+        let node = &self.nodes[self.primary().await?];
+        node.run_command(doc! { "fsync": 1, "lock": true }).await?;
+        let copied = copy(&node.server.folder().join(DATA), to);
+        node.run_command(doc! { "fsyncUnlock": 1 }).await?;
+        copied
+    }
+
+    /// Kills a set of one node and starts it with what [`Self::snapshot`] has copied.
+    pub async fn restore(&mut self, from: &Path) -> Result<(), ServerError> {
+        self.kill().await?;
+        for node in &mut self.nodes {
+            copy(from, &node.server.empty_folder(DATA)?)?;
+            node.run().await?;
+        }
+        self.primary().await.map(drop)
+    }
+
     /// SIGSTOP for every node: connections stay open, and nothing is answered.
     pub async fn pause(&mut self) -> Result<(), ServerError> {
         self.nodes.iter_mut().try_for_each(|node| node.server.pause())
@@ -197,7 +222,7 @@ impl Mongo {
 
     async fn start_empty(&mut self) -> Result<(), ServerError> {
         for node in &mut self.nodes {
-            node.server.empty_folder("data")?;
+            node.server.empty_folder(DATA)?;
             node.run().await?;
         }
         let members: Vec<Document> = (0_i32..)
@@ -239,7 +264,7 @@ impl Mongo {
 impl Node {
     async fn run(&mut self) -> Result<(), ServerError> {
         let program = Program::new(installed::mongod()?)
-            .args(["--replSet", SET, "--bind_ip", "127.0.0.1", "--dbpath", "data", "--nounixsocket"])
+            .args(["--replSet", SET, "--bind_ip", "127.0.0.1", "--dbpath", DATA, "--nounixsocket"])
             .args(["--port".to_owned(), self.port.number().to_string()])
             .args(["--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "64"])
             .args(["--setParameter", "enableTestCommands=1"])
@@ -283,6 +308,22 @@ impl Admin {
     async fn run(&self, command: Document) -> Result<Document, ServerError> {
         Ok(self.client.database("admin").run_command(command).await?)
     }
+}
+
+/// Copies what is in a folder into another one.
+fn copy(from: &Path, to: &Path) -> Result<(), ServerError> {
+    let doing = || ServerError::io("copying a server's files");
+    for entry in fs::read_dir(from).map_err(doing())? {
+        let entry = entry.map_err(doing())?;
+        let to = to.join(entry.file_name());
+        if entry.file_type().map_err(doing())?.is_dir() {
+            fs::create_dir(&to).map_err(doing())?;
+            copy(&entry.path(), &to)?;
+        } else {
+            fs::copy(entry.path(), to).map_err(doing())?;
+        }
+    }
+    Ok(())
 }
 
 fn has(document: &Document, name: &str) -> bool {

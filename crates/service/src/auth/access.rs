@@ -1,6 +1,6 @@
 //! What each route asks of its callers, in one table for each service.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use axum::http::Method;
@@ -91,6 +91,29 @@ impl AccessTable {
         // Found by borrowed texts of any lifetime, which a map with static keys does take.
         self.rules.get(&(method, path)).or_else(|| self.rules.get(&("*", path))).copied()
     }
+
+    /// The other methods of a route, for those who used one that the table does not have; empty if it has none.
+    pub(crate) fn others(&self, path: &str) -> Others {
+        let mut others = Others::default();
+        for ((method, of), allowed) in &self.rules {
+            if *of == path {
+                others.methods.insert(method);
+                others.public |= *allowed == Allowed::Public;
+            }
+        }
+        if others.methods.contains("GET") {
+            others.methods.insert("HEAD");
+        }
+        others
+    }
+}
+
+/// What a route has in the table.
+#[derive(Debug, Default)]
+pub(crate) struct Others {
+    pub(crate) methods: BTreeSet<&'static str>,
+    /// Whether anybody may know that the route is there.
+    pub(crate) public: bool,
 }
 
 impl From<Refusal> for ApiError {

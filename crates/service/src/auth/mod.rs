@@ -30,6 +30,7 @@ use jsonwebtoken::{Validation, decode_header};
 use parking_lot::RwLock;
 use thiserror::Error;
 
+pub(crate) use access::Others;
 pub use access::{ADMINS, Access, AccessTable, Allowed, PEOPLE, Rule, STAFF, STAFF_AND_SERVICES};
 pub use fetch::InvalidUrl;
 pub use keys::InvalidKeySet;

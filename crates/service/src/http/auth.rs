@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use holdfast_contract::ErrorCode;
 
-use super::error::ApiError;
+use super::error::{ApiError, method_not_allowed};
 use super::rate::RateLimits;
 use super::roster::Peer;
 use super::subject::Caller;
-use crate::auth::{Access, AccessTable, Allowed, Refusal};
+use crate::auth::{Access, AccessTable, Allowed, Others, Refusal};
 
 const NO_TOKEN: HeaderValue = HeaderValue::from_static("Bearer realm=\"holdfast\"");
 const BAD_TOKEN: HeaderValue = HeaderValue::from_static("Bearer realm=\"holdfast\", error=\"invalid_token\"");
@@ -38,6 +38,10 @@ async fn ask(
     if allowed == Some(Allowed::Public) {
         return next.run(request).await;
     }
+    let others = if allowed.is_none() { table.others(route.as_str()) } else { Others::default() };
+    if others.public {
+        return not_so(request.method(), &others);
+    }
     let caller = match identify(&table, request.headers()).await {
         Ok(caller) => caller,
         Err(refusal) => {
@@ -51,6 +55,7 @@ async fn ask(
     let may = match allowed {
         Some(Allowed::Roles(roles)) => roles.contains(&caller.role()),
         Some(Allowed::Public) => true,
+        None if !others.methods.is_empty() => return not_so(request.method(), &others),
         // Whoever adds a route says who may call it.
         None => false,
     };
@@ -77,6 +82,16 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     let (scheme, token) =
         value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Refusal::Invalid)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Refusal::Missing) }
+}
+
+/// 405, with the methods that the table has.
+fn not_so(method: &Method, others: &Others) -> Response {
+    let mut response = method_not_allowed(method).into_response();
+    let methods: Vec<_> = others.methods.iter().copied().collect();
+    if let Ok(methods) = HeaderValue::from_str(&methods.join(",")) {
+        response.headers_mut().insert(ALLOW, methods);
+    }
+    response
 }
 
 /// 401 with what RFC 6750 wants said.

@@ -69,7 +69,6 @@ async fn the_table_says_who_may_call_what() {
     for (method, path, token) in [
         (Method::POST, "/who/7", &customer),
         // Not in the table: nobody, whatever the role.
-        (Method::PUT, "/who/7", &admin),
         (Method::GET, "/forgotten", &admin),
     ] {
         let refused = call(&client, method.clone(), path, token).await;
@@ -77,6 +76,24 @@ async fn the_table_says_who_may_call_what() {
         assert_eq!(refused.header("www-authenticate"), None);
     }
     assert_eq!(client.get("/nowhere").send().await.code(), "ROUTE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_method_that_the_table_does_not_have_is_not_done_and_the_others_are_told() {
+    let clock = ManualClock::default();
+    let client = client(access(Arc::new(clock.clone()), &[RULES]));
+    let customer = token(&clock, "ada", Role::Customer);
+    // The router has this one.
+    let put = call(&client, Method::PUT, "/who/7", &customer).await;
+    assert_eq!((put.status.as_u16(), put.code()), (405, "METHOD_NOT_ALLOWED"));
+    assert_eq!(put.header("allow"), Some("GET,HEAD,POST"));
+    assert_eq!(
+        client.put("/who/7").send().await.status,
+        401,
+        "what is not public is for those who are known"
+    );
+    let open = client.put("/open").send().await;
+    assert_eq!((open.status.as_u16(), open.header("allow")), (405, Some("GET,HEAD")));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use holdfast_contract::ErrorCode;
 use serde::Serialize;
@@ -195,6 +195,12 @@ impl IntoResponse for ApiError {
         response.extensions_mut().insert(self);
         response
     }
+}
+
+/// What is said to `method` where there are only others.
+pub(super) fn method_not_allowed(method: &Method) -> ApiError {
+    let method: String = method.as_str().chars().take(20).collect();
+    ApiError::new(ErrorCode::MethodNotAllowed, format!("{method} is not possible here"))
 }
 
 #[cfg(test)]

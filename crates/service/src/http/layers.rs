@@ -28,7 +28,7 @@ use tower::{Layer, Service};
 
 use super::auth;
 use super::cors::{self, Cors, Verdict};
-use super::error::ApiError;
+use super::error::{ApiError, method_not_allowed};
 use super::hosts::AllowedHosts;
 use super::metrics::{RequestMetrics, method_label};
 use super::rate::RateLimits;
@@ -153,7 +153,9 @@ impl RequestContext {
 pub fn finish(router: Router, options: HttpOptions) -> Router {
     let outer = Outer { shared: Arc::new(Shared::new(options)) };
     let HttpOptions { access, rates, .. } = outer.shared.options.clone();
-    let router = router.method_not_allowed_fallback(method_not_allowed).fallback(route_not_found);
+    let router = router
+        .method_not_allowed_fallback(async |method: Method| method_not_allowed(&method))
+        .fallback(route_not_found);
     let router = traced::trace(router, outer.shared.options.service, &outer.shared.options.traces);
     auth::guard(router, &access, &rates).layer(outer)
 }
@@ -161,11 +163,6 @@ pub fn finish(router: Router, options: HttpOptions) -> Router {
 async fn route_not_found(request: Request) -> ApiError {
     let path: String = request.uri().path().chars().take(200).collect();
     ApiError::new(ErrorCode::RouteNotFound, format!("There is nothing at {path}"))
-}
-
-async fn method_not_allowed(request: Request) -> ApiError {
-    let method: String = request.method().as_str().chars().take(20).collect();
-    ApiError::new(ErrorCode::MethodNotAllowed, format!("{method} is not possible here"))
 }
 
 #[derive(Debug)]
