@@ -58,6 +58,14 @@ export const orderList = (filters: OrderFilters) =>
     ...KEPT_LIVE,
   });
 
+/** The newest orders, as they were when it was asked first. */
+export const recentOrders = queryOptions({
+  queryKey: ["orders", "recent"],
+  queryFn: async ({ signal }) =>
+    (await unwrap(orders.GET("/api/v1/orders", { params: { query: { limit: 200 } }, signal }))).data.orders,
+  staleTime: Infinity,
+});
+
 export const orderOne = (id: string) =>
   queryOptions({
     queryKey: orderKeys.one(id),

@@ -85,17 +85,19 @@ function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
         {settings?.demo === true && <Items title="Demo" items={DEMO} />}
       </nav>
       <div className="sidebar-foot">
-        <LivePill />
         <TokenButton />
         <div className="row">
           <span className="grow">
-            {settings === undefined
-              ? ""
-              : `v${settings.version} · ${settings.bus === "kafka" ? "Kafka" : "embedded bus"}`}
+            <LivePill />
           </span>
           <Button kind="ghost" size="small" icon="keyboard" label="Keyboard shortcuts" onClick={openShortcuts} />
           <ThemeButton />
         </div>
+        <span>
+          {settings === undefined
+            ? ""
+            : `v${settings.version} · ${settings.bus === "kafka" ? "Kafka" : "embedded bus"}`}
+        </span>
       </div>
     </div>
   );

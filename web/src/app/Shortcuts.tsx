@@ -5,7 +5,7 @@ import { useNavigate } from "react-router";
 import { prefer, readPreferences, usePreferences } from "@/lib/preferences";
 import { Sheet } from "@/ui/Dialog";
 
-import { meaningOf, SHORTCUTS } from "./shortcuts";
+import { meaningOf, SHORTCUTS } from "./keymap";
 
 const OPEN = "holdfast:shortcuts";
 /** So long "g" waits for the key after it. */

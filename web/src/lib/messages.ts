@@ -1,7 +1,7 @@
 /** Messages of a topic: where they are, and what they say as text. */
 import type { Message, Topic } from "@/api/operator";
 
-interface Place {
+export interface Place {
   topic: string;
   partition: number;
   offset: number;
@@ -10,6 +10,14 @@ interface Place {
 /** The address at which a message is shown. */
 export const messagePath = ({ topic, partition, offset }: Place): string =>
   `/topics/${topic}?message=${partition}:${offset}`;
+
+/** A message in one word, as an order's address has it to point at a moment: "order.created/2:17". */
+export const addressOf = ({ topic, partition, offset }: Place): string => `${topic}/${partition}:${offset}`;
+
+export function readAddress(text: string): Place | undefined {
+  const [topic = "", place = ""] = text.split("/");
+  return readPlace(topic, place);
+}
 
 /** What the address says of the message to show: "2:17". */
 export function readPlace(topic: string, text: string): Place | undefined {

@@ -1,7 +1,7 @@
 /** An order's story as moments: who asked, what was committed, which events went out, what moved in stock, what was pushed. */
 import type { TimelineStep } from "@/api/orders";
 
-import { signed, words } from "./format";
+import { duration, plural, signed, words } from "./format";
 
 export type MomentKind = "request" | "committed" | "event" | "stock" | "live";
 
@@ -28,6 +28,19 @@ const KINDS: Record<string, string> = {
   answer_noted: "Answer noted: too late to change anything",
   request_sent_again: "Asked for again",
 };
+
+/** What a story comes to: how long its first answer took, and how much it left behind. */
+export function summaryOf(steps: readonly TimelineStep[]): string {
+  const [placed] = steps;
+  const decided = steps.find((step) => step.stockStatus !== "pending" && step.cause.type === "event");
+  const events = steps.reduce((sum, step) => sum + step.events.length, 0);
+  const movements = steps.reduce((sum, step) => sum + (step.movements?.length ?? 0), 0);
+  const took =
+    placed === undefined || decided === undefined
+      ? "not decided yet"
+      : `decided in ${duration(Math.max(0, Date.parse(decided.at) - Date.parse(placed.at)))}`;
+  return `${took}, ${plural(events, "event")}, ${plural(movements, "stock movement")}`;
+}
 
 export function momentsOf(steps: readonly TimelineStep[]): Moment[] {
   const moments: Moment[] = [];

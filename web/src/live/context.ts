@@ -1,6 +1,8 @@
 /** The app's one live connection, for components. */
 import { createContext, useContext, useEffect, useRef, useSyncExternalStore } from "react";
 
+import type { Order } from "@/api/orders";
+
 import type { LiveConnection, LiveState } from "./connection";
 import type { LiveMessage } from "./messages";
 import type { Pulse, PulseStore } from "./pulse";
@@ -26,6 +28,14 @@ export function useLiveState(): LiveState {
 export function usePulse(): Pulse {
   const { pulse } = useLive();
   return useSyncExternalStore(pulse.watch, pulse.read);
+}
+
+/** Tells the pulse, once, what happened before the page was opened. */
+export function useSeed(orders: readonly Order[] | undefined): void {
+  const { pulse } = useLive();
+  useEffect(() => {
+    if (orders !== undefined) pulse.seed(orders);
+  }, [pulse, orders]);
 }
 
 /** Calls `handler` with every batch, as long as the component is there. */

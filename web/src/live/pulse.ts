@@ -1,4 +1,7 @@
 /** The last minutes as the live messages tell them: how many orders, how long they took to be decided, what happened. */
+import type { Order } from "@/api/orders";
+import { money } from "@/lib/format";
+
 import { isOrderMessage, type LiveMessage, type OrderMessage } from "./messages";
 
 /** Seconds that are kept. */
@@ -48,6 +51,8 @@ export class PulseStore {
   #rejected = new Map<number, number>();
   #times: number[] = [];
   #events: PulseEvent[] = [];
+  /** Orders that were counted as placed, until those from before are known: some are among both. */
+  #counted: Set<string> | undefined = new Set();
   #snapshot: Pulse | undefined;
   readonly #watchers = new Set<() => void>();
   readonly #now: () => number;
@@ -62,6 +67,24 @@ export class PulseStore {
     if (this.#events.length > MOST_EVENTS) this.#events = this.#events.slice(0, MOST_EVENTS);
     this.tick();
   }
+
+  /** What happened before one came, as the newest orders tell it. Only the first time: later there are the messages. */
+  readonly seed = (orders: readonly Order[]): void => {
+    const counted = this.#counted;
+    if (counted === undefined) return;
+    this.#counted = undefined;
+    const before = orders.filter((order) => !counted.has(order._id));
+    for (const order of before) count(this.#placed, secondOf(order.createdAt));
+    const decided = before.filter(isJustDecided);
+    for (const order of decided) {
+      this.#times.push(decisionTime(order));
+      if (order.stockStatus === "rejected") count(this.#rejected, secondOf(order.updatedAt));
+    }
+    const events = [...before.map(placedEvent), ...decided.map(decidedEvent)];
+    events.sort((a, b) => b.at.localeCompare(a.at));
+    this.#events = [...this.#events, ...events].slice(0, MOST_EVENTS);
+    this.tick();
+  };
 
   /** Time has passed. */
   readonly tick = (): void => {
@@ -86,15 +109,18 @@ export class PulseStore {
   };
 
   #take(message: LiveMessage): void {
-    const second = Math.floor(Date.parse(message.timestamp) / 1_000);
+    const second = secondOf(message.timestamp);
     const about: Pick<PulseEvent, "orderId" | "productId" | "bad"> = { bad: false };
     if (isOrderMessage(message)) {
       const { order } = message;
       about.orderId = order._id;
       about.bad = order.stockStatus === "rejected";
-      if (message.event === "order:created") count(this.#placed, second);
+      if (message.event === "order:created") {
+        count(this.#placed, second);
+        this.#counted?.add(order._id);
+      }
       if (isFirstDecision(message)) {
-        this.#times.push(Math.max(0, Date.parse(order.updatedAt) - Date.parse(order.createdAt)));
+        this.#times.push(decisionTime(order));
         if (order.stockStatus === "rejected") count(this.#rejected, second);
       }
     } else {
@@ -115,6 +141,32 @@ export class PulseStore {
     return Array.from({ length: WINDOW }, (_, index) => counts.get(last - WINDOW + 1 + index) ?? 0);
   }
 }
+
+const secondOf = (at: string): number => Math.floor(Date.parse(at) / 1_000);
+
+const decisionTime = (order: Order): number => Math.max(0, Date.parse(order.updatedAt) - Date.parse(order.createdAt));
+
+/** Whether nothing but the first answer has changed it: then it says itself when that was. */
+const isJustDecided = (order: Order): boolean =>
+  order.version === 2 && (order.stockStatus === "reserved" || order.stockStatus === "rejected");
+
+const placedEvent = ({ _id, orderNumber, createdAt, totalAmount, currency }: Order): PulseEvent => ({
+  key: `placed ${_id}`,
+  at: createdAt,
+  event: "order:created",
+  text: `Order ${orderNumber} was placed: ${money(totalAmount, currency)}`,
+  orderId: _id,
+  bad: false,
+});
+
+const decidedEvent = ({ _id, orderNumber, updatedAt, stockStatus }: Order): PulseEvent => ({
+  key: `decided ${_id}`,
+  at: updatedAt,
+  event: "order:updated",
+  text: `The stock of order ${orderNumber} is ${stockStatus}`,
+  orderId: _id,
+  bad: stockStatus === "rejected",
+});
 
 function count(counts: Map<number, number>, second: number): void {
   counts.set(second, (counts.get(second) ?? 0) + 1);

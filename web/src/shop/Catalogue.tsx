@@ -1,19 +1,16 @@
 /** What there is to buy. */
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { Link } from "react-router";
 
-import { categories, NO_PRODUCT_FILTERS, productList, type Product } from "@/api/products";
-import { money, plural } from "@/lib/format";
+import { categories, NO_PRODUCT_FILTERS, productList } from "@/api/products";
+import { plural } from "@/lib/format";
 import { useDraft, useTitle } from "@/lib/hooks";
 import { useFilters } from "@/lib/url";
 import { Button, Input, SearchBox, Select } from "@/ui/controls";
+import { FilterBar } from "@/ui/FilterBar";
 import { Empty, Failed, Loading } from "@/ui/pieces";
-import { useToast } from "@/ui/toast";
 
-import { Art } from "./Art";
-import { quantityOf, setQuantity, useShopper } from "./shopper";
-import { StockWord } from "./StockWord";
+import { Card } from "./Card";
 
 export function Catalogue() {
   useTitle("Shop");
@@ -64,9 +61,14 @@ function Filters({ filters, change }: { filters: Filtered; change: (changes: Par
   const [search, setSearch] = useDraft(filters.search, (value) => change({ search: value }));
   const [minPrice, setMinPrice] = useDraft(filters.minPrice, (value) => change({ minPrice: value }));
   const [maxPrice, setMaxPrice] = useDraft(filters.maxPrice, (value) => change({ maxPrice: value }));
+  const active = [filters.category, filters.minPrice, filters.maxPrice, filters.inStock].filter(Boolean).length;
   return (
-    <div className="filters" role="search">
-      <SearchBox label="Search products" placeholder="Search" maxLength={200} value={search} onChange={setSearch} />
+    <FilterBar
+      active={active}
+      search={
+        <SearchBox label="Search products" placeholder="Search" maxLength={200} value={search} onChange={setSearch} />
+      }
+    >
       <Select
         aria-label="Category"
         value={filters.category}
@@ -110,43 +112,6 @@ function Filters({ filters, change }: { filters: Filtered; change: (changes: Par
         />
         In stock only
       </label>
-    </div>
-  );
-}
-
-function Card({ product }: { product: Product }) {
-  const { cart } = useShopper();
-  const notify = useToast();
-  const inCart = quantityOf(cart, product._id);
-  const canBuy = product.isActive && product.stock > inCart;
-  const add = () => {
-    setQuantity(product, inCart + 1);
-    notify({ title: `${product.name} is in your cart` });
-  };
-  return (
-    <li className="card">
-      <Link to={`/shop/products/${product._id}`} tabIndex={-1} aria-hidden="true">
-        <Art category={product.category} isGone={product.stock === 0} />
-      </Link>
-      <div className="about">
-        <Link className="name" to={`/shop/products/${product._id}`}>
-          {product.name}
-        </Link>
-        <span className="muted">{product.brand ?? product.category}</span>
-        <StockWord product={product} />
-      </div>
-      <div className="buy">
-        <span className="price">{money(product.price, product.currency)}</span>
-        <Button
-          size="small"
-          icon="cart"
-          disabled={!canBuy}
-          aria-label={`Add ${product.name} to the cart`}
-          onClick={add}
-        >
-          {inCart > 0 ? `In cart: ${inCart}` : "Add"}
-        </Button>
-      </div>
-    </li>
+    </FilterBar>
   );
 }

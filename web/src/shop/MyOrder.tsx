@@ -2,7 +2,6 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "react-router";
 
 import { orderOne, orderTimeline, type Order } from "@/api/orders";
-import { Timeline } from "@/console/orders/Timeline";
 import { count, money, sumOf, words } from "@/lib/format";
 import { useTitle } from "@/lib/hooks";
 import { Copy } from "@/ui/Copy";
@@ -11,6 +10,7 @@ import { Time } from "@/ui/Time";
 import { StatusBadge } from "@/ui/status";
 
 import { CancelButton } from "./CancelButton";
+import { Story } from "./Story";
 import { TakeWhatIsLeft } from "./TakeWhatIsLeft";
 import { Track } from "./Track";
 
@@ -69,11 +69,13 @@ function Details({ order }: { order: Order }) {
               <span className="total">{money(order.totalAmount, order.currency)}</span>
             </div>
           </Panel>
-          <Panel title="What happened">
-            <div className="panel-body">
-              {story === undefined ? <Loading rows={6} /> : <Timeline steps={story.steps} />}
-            </div>
-          </Panel>
+          {story === undefined ? (
+            <Panel title="What happened">
+              <Loading rows={6} label="Loading what happened" />
+            </Panel>
+          ) : (
+            <Story steps={story.steps} />
+          )}
         </div>
         <Panel title="Delivery" padded>
           <dl className="facts">

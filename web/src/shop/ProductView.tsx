@@ -10,6 +10,7 @@ import { Badge, Failed, Loading } from "@/ui/pieces";
 import { useToast } from "@/ui/toast";
 
 import { Art } from "./Art";
+import { Related } from "./Related";
 import { quantityOf, setQuantity, useShopper } from "./shopper";
 import { StockWord } from "./StockWord";
 
@@ -52,6 +53,7 @@ export function ProductView() {
           </div>
         </div>
       )}
+      {product !== undefined && <Related product={product} />}
     </div>
   );
 }

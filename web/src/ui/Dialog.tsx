@@ -65,10 +65,20 @@ interface SheetProps extends Omit<DialogProps, "description"> {
 }
 
 export function Sheet({ open, onClose, title, tools, children }: SheetProps) {
-  const focusBack = useFocusBack();
+  const { onOpenAutoFocus, onCloseAutoFocus } = useFocusBack();
   return (
     <Frame open={open} onClose={onClose}>
-      <Radix.Content className="sheet" {...focusBack} aria-describedby={undefined}>
+      <Radix.Content
+        className="sheet"
+        aria-describedby={undefined}
+        onCloseAutoFocus={onCloseAutoFocus}
+        // One reads it before one does something: the focus is on the sheet, and not on its first button.
+        onOpenAutoFocus={(event) => {
+          onOpenAutoFocus();
+          event.preventDefault();
+          if (event.currentTarget instanceof HTMLElement) event.currentTarget.focus();
+        }}
+      >
         <header className="sheet-head">
           <Radix.Title asChild>
             <h2 className="grow">{title}</h2>

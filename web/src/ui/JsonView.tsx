@@ -7,8 +7,8 @@ import { placeOf } from "@/lib/messages";
 import { Button } from "./controls";
 import { CopyButton } from "./Copy";
 
-/** So deep it is open at first. */
-const OPEN_DEPTH = 2;
+/** So deep it is open at first: all of an event. */
+const OPEN_DEPTH = 4;
 
 export function JsonView({ value, label }: { value: unknown; label: string }) {
   const [isRaw, setRaw] = useState(false);

@@ -12,6 +12,7 @@ import type { View } from "@/lib/views";
 import { useFilters } from "@/lib/url";
 import { useFreshRows } from "@/live/fresh";
 import { Button, SearchBox, Select } from "@/ui/controls";
+import { FilterBar } from "@/ui/FilterBar";
 import { DataTable } from "@/ui/table/DataTable";
 import { TableOptions } from "@/ui/table/TableOptions";
 import { Badge, Empty, Failed, Loading, PageHead, Panel } from "@/ui/pieces";
@@ -96,14 +97,19 @@ export function Inventory() {
         lead={list.data === undefined ? " " : plural(list.data.pages[0]?.meta.total ?? 0, "product")}
       />
       <ViewBar screen="inventory" builtIn={VIEWS} />
-      <div className="filters" role="search">
-        <SearchBox
-          label="Search products"
-          placeholder="Name, SKU, brand or tag"
-          maxLength={200}
-          value={search}
-          onChange={setSearch}
-        />
+      <FilterBar
+        active={[filters.category, filters.inStock].filter((set) => set !== "").length}
+        search={
+          <SearchBox
+            label="Search products"
+            placeholder="Name, SKU, brand or tag"
+            maxLength={200}
+            value={search}
+            onChange={setSearch}
+          />
+        }
+        end={<TableOptions name="inventory" columns={COLUMNS} />}
+      >
         <Select
           aria-label="Category"
           value={filters.category}
@@ -135,8 +141,7 @@ export function Inventory() {
             Clear
           </Button>
         )}
-        <TableOptions name="inventory" columns={COLUMNS} />
-      </div>
+      </FilterBar>
       <Panel fills>
         {list.isPending && <Loading rows={10} label="Loading products" />}
         {list.isError && list.data === undefined && <Failed error={list.error} retry={() => void list.refetch()} />}

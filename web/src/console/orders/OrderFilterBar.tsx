@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { useDraft } from "@/lib/hooks";
 import { words } from "@/lib/format";
 import { Button, Input, SearchBox, Select } from "@/ui/controls";
+import { FilterBar } from "@/ui/FilterBar";
 import { STATUSES, STOCK_STATUSES } from "@/ui/status";
 
 import { isNarrowing, type Filters } from "./narrow";
@@ -30,9 +31,15 @@ export const CLEARED: Partial<Filters> = { status: "", userId: "", search: "", p
 export function OrderFilterBar({ filters, onChange, children }: Props) {
   const [search, setSearch] = useDraft(filters.search, (value) => onChange({ search: value }));
   const [userId, setUserId] = useDraft(filters.userId, (value) => onChange({ userId: value }));
+  const active = [filters.status, filters.stock, filters.placed, filters.userId].filter((set) => set !== "").length;
   return (
-    <div className="filters" role="search">
-      <SearchBox label="Search orders" placeholder="Order number or product" value={search} onChange={setSearch} />
+    <FilterBar
+      active={active}
+      search={
+        <SearchBox label="Search orders" placeholder="Order number or product" value={search} onChange={setSearch} />
+      }
+      end={children}
+    >
       <Select aria-label="Status" value={filters.status} onChange={(event) => onChange({ status: event.target.value })}>
         <option value="">Any status</option>
         {STATUSES.map((status) => (
@@ -87,7 +94,6 @@ export function OrderFilterBar({ filters, onChange, children }: Props) {
           Clear
         </Button>
       )}
-      {children}
-    </div>
+    </FilterBar>
   );
 }

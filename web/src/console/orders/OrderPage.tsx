@@ -1,9 +1,11 @@
 /** One order: what it is, and everything that happened to it. */
 import { useQuery } from "@tanstack/react-query";
-import { Link, useParams } from "react-router";
+import { Link, useParams, useSearchParams } from "react-router";
 
 import { orderOne, orderTimeline, type Order } from "@/api/orders";
 import { money, words } from "@/lib/format";
+import { readAddress } from "@/lib/messages";
+import { summaryOf } from "@/lib/timeline";
 import { useTitle } from "@/lib/hooks";
 import { Copy } from "@/ui/Copy";
 import { Failed, Loading, PageHead, Panel } from "@/ui/pieces";
@@ -19,6 +21,7 @@ const CRUMBS = [{ to: "/orders", label: "Orders" }];
 
 export function OrderPage() {
   const { id = "" } = useParams();
+  const [params] = useSearchParams();
   const asked = useQuery(orderOne(id));
   const story = useQuery(orderTimeline(id));
   useTitle(asked.data?.orderNumber ?? "Order");
@@ -44,9 +47,14 @@ export function OrderPage() {
           <Panel title="Lines">
             <Lines order={order} />
           </Panel>
-          <Panel title="Timeline" aside={<span className="muted">time since the moment before, at the left</span>}>
+          <Panel
+            title="Timeline"
+            aside={story.data !== undefined && <span className="muted">{summaryOf(story.data.steps)}</span>}
+          >
             <div className="panel-body">
-              {story.data !== undefined && <Timeline steps={story.data.steps} />}
+              {story.data !== undefined && (
+                <Timeline steps={story.data.steps} pointed={readAddress(params.get("at") ?? "")} />
+              )}
               {story.isPending && <Loading rows={8} label="Loading the timeline" />}
               {story.isError && <Failed error={story.error} retry={() => void story.refetch()} />}
             </div>

@@ -57,7 +57,12 @@ export function orderColumns({ chosen, toggle, allChosen, toggleAll }: Choosing)
       ),
     },
     { id: "status", header: "Status", cell: ({ row: { original } }) => <StatusBadge order={original} /> },
-    { id: "stock", header: "Stock", cell: ({ row: { original } }) => <StockBadge stock={original.stockStatus} /> },
+    {
+      id: "stock",
+      header: "Stock",
+      meta: { className: "extra" },
+      cell: ({ row: { original } }) => <StockBadge stock={original.stockStatus} />,
+    },
     { id: "items", header: "Items", meta: { className: "extra" }, cell: ({ row: { original } }) => itemsOf(original) },
     {
       id: "customer",

@@ -17,7 +17,7 @@ export function Activity({ events }: { events: readonly PulseEvent[] }) {
   return (
     <Panel title="Activity" aside={<span className="muted">newest first</span>}>
       {events.length === 0 ? (
-        <Empty icon="overview" title="Nothing has happened since you came">
+        <Empty icon="overview" title="Nothing has happened yet">
           Place an order, and every step of it appears here the moment it happens.
         </Empty>
       ) : (

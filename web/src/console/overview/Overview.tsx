@@ -3,30 +3,33 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 
 import { groupList } from "@/api/operator";
+import { recentOrders } from "@/api/orders";
 import { soldOutCount } from "@/api/products";
 import { metrics } from "@/api/system";
 import { count, duration, plural, rate } from "@/lib/format";
 import { useTitle } from "@/lib/hooks";
 import { total } from "@/lib/metrics";
-import { usePulse } from "@/live/context";
-import { quantile, WINDOW, type Pulse } from "@/live/pulse";
-import { Chart } from "@/ui/Chart";
-import { PageHead, Panel, Stat } from "@/ui/pieces";
+import { usePulse, useSeed } from "@/live/context";
+import { quantile } from "@/live/pulse";
+import { PageHead, Stat } from "@/ui/pieces";
 
 import { Activity } from "./Activity";
 import { Health } from "./Health";
+import { Throughput } from "./Throughput";
 
 /** A rate over the last seconds, so that it neither jumps nor lags. */
 const RATE_SECONDS = 10;
 
 export function Overview() {
   useTitle("Overview");
+  const { data: recent } = useQuery(recentOrders);
+  useSeed(recent);
   const pulse = usePulse();
   const { data: numbers } = useQuery(metrics);
   const { data: groups } = useQuery(groupList);
   const { data: soldOut } = useQuery({ ...soldOutCount, refetchInterval: 10_000 });
   const lag = groups?.items.reduce((sum, group) => sum + group.lag, 0);
-  const recent = pulse.placed.slice(-RATE_SECONDS - 1, -1).reduce((sum, n) => sum + n, 0) / RATE_SECONDS;
+  const perSecond = pulse.placed.slice(-RATE_SECONDS - 1, -1).reduce((sum, n) => sum + n, 0) / RATE_SECONDS;
   const [p50, p99] = [quantile(pulse.times, 0.5), quantile(pulse.times, 0.99)];
   const rejected = total(numbers, "orders_stock_decided_total", { outcome: "rejected" });
   return (
@@ -35,15 +38,13 @@ export function Overview() {
       <div className="stats">
         <Stat
           name="Orders a second"
-          value={rate(recent)}
+          value={rate(perSecond)}
           note={numbers === undefined ? " " : `${count(total(numbers, "orders_created_total"))} since the start`}
         />
         <Stat
           name="Time to decided, p50"
           value={p50 === undefined ? "–" : duration(p50)}
-          note={
-            pulse.times.length === 0 ? "no order since you came" : `of the last ${plural(pulse.times.length, "order")}`
-          }
+          note={pulse.times.length === 0 ? "no order yet" : `of the last ${plural(pulse.times.length, "order")}`}
         />
         <Stat
           name="Time to decided, p99"
@@ -75,38 +76,11 @@ export function Overview() {
       </div>
       <div className="grid two">
         <div className="grid">
-          <Panel title="Orders placed and rejected, each second" aside={<Legend />}>
-            <div className="panel-body">
-              <Throughput pulse={pulse} />
-            </div>
-          </Panel>
+          <Throughput />
           <Activity events={pulse.events} />
         </div>
         <Health />
       </div>
     </div>
-  );
-}
-
-function Legend() {
-  return (
-    <span className="row muted">
-      <span className="dot legend-placed" /> placed <span className="dot legend-rejected" /> rejected
-    </span>
-  );
-}
-
-function Throughput({ pulse: { second, placed, rejected } }: { pulse: Pulse }) {
-  const times = placed.map((_, index) => second - WINDOW + 1 + index);
-  return (
-    <Chart
-      label={`Orders placed in the last ${WINDOW} seconds: ${placed.reduce((sum, n) => sum + n, 0)}`}
-      times={times}
-      height={190}
-      series={[
-        { label: "placed", color: "--accent", values: placed, bars: true },
-        { label: "rejected", color: "--bad-strong", values: rejected, bars: true },
-      ]}
-    />
   );
 }

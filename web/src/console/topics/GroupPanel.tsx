@@ -18,6 +18,7 @@ export const partitionKey = (group: Group, { topic, partition }: Partition): str
 
 function stateOf(partition: Partition): string {
   if (partition.parked > 0) return `${count(partition.parked)} parked`;
+  if (partition.endOffset === partition.startOffset) return "empty";
   return STATES[partition.positionState] ?? (partition.lag === 0 ? "caught up" : "behind");
 }
 

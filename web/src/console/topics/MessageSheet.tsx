@@ -4,19 +4,13 @@ import { Link } from "react-router";
 
 import { messageNear, oneMessage, type Message } from "@/api/operator";
 import { plural } from "@/lib/format";
-import { messagePath, subjectOf } from "@/lib/messages";
+import { addressOf, messagePath, subjectOf, type Place } from "@/lib/messages";
 import { Button } from "@/ui/controls";
 import { Copy, CopyButton, CopyIcon } from "@/ui/Copy";
 import { Sheet } from "@/ui/Dialog";
 import { JsonView } from "@/ui/JsonView";
 import { Empty, Failed, Loading } from "@/ui/pieces";
 import { Time } from "@/ui/Time";
-
-export interface Place {
-  topic: string;
-  partition: number;
-  offset: number;
-}
 
 interface Props {
   place: Place;
@@ -102,7 +96,7 @@ function Details({ message }: { message: Message }) {
           <>
             <dt>{subject.what}</dt>
             <dd className="row">
-              <Link className="link mono" to={subject.to}>
+              <Link className="link mono" to={`${subject.to}?at=${addressOf(message)}`}>
                 {subject.id}
               </Link>
               <CopyIcon text={subject.id} what={`the ${subject.what.toLowerCase()}'s id`} />

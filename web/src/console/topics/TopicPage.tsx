@@ -11,6 +11,7 @@ import { useRates } from "@/lib/rates";
 import { useFilters } from "@/lib/url";
 import { Button, SearchBox, Select } from "@/ui/controls";
 import { Failed, Loading, PageHead, Panel } from "@/ui/pieces";
+import { FilterBar } from "@/ui/FilterBar";
 import { DataTable } from "@/ui/table/DataTable";
 import { TableOptions } from "@/ui/table/TableOptions";
 
@@ -63,13 +64,18 @@ export function TopicPage() {
         </Button>
       </PageHead>
       {topic.data !== undefined && <Partitions topic={topic.data} />}
-      <div className="filters" role="search">
-        <SearchBox
-          label="Filter messages"
-          placeholder="Key, event type, header or payload"
-          value={filter}
-          onChange={setFilter}
-        />
+      <FilterBar
+        active={partition === undefined ? 0 : 1}
+        search={
+          <SearchBox
+            label="Filter messages"
+            placeholder="Key, event type, header or payload"
+            value={filter}
+            onChange={setFilter}
+          />
+        }
+        end={<TableOptions name="messages" columns={MESSAGE_COLUMNS} />}
+      >
         <Select
           aria-label="Partition"
           value={asked.partition}
@@ -100,8 +106,7 @@ export function TopicPage() {
         <span className="muted" role="status">
           {asked.filter === "" ? "" : `${count(shown.length)} of ${plural(tail.messages.length, "loaded message")}`}
         </span>
-        <TableOptions name="messages" columns={MESSAGE_COLUMNS} />
-      </div>
+      </FilterBar>
       <Panel fills>
         {tail.isPending && <Loading rows={10} label="Loading messages" />}
         {tail.error !== null && tail.messages.length === 0 && <Failed error={tail.error} retry={tail.retry} />}

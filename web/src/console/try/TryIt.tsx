@@ -2,6 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 
 import { config, consumerState } from "@/api/system";
+import { Throughput } from "@/console/overview/Throughput";
 import { useTitle } from "@/lib/hooks";
 import { Empty, PageHead, Panel } from "@/ui/pieces";
 
@@ -40,6 +41,7 @@ export function TryIt() {
         <ConsumerAct isPaused={consumer?.paused === true} />
         <DuplicatesAct />
       </div>
+      <Throughput />
     </div>
   );
 }
