@@ -21,7 +21,7 @@ export default tseslint.config(
   },
   { files: ["src/**/*.tsx"], ...jsxA11y.flatConfigs.strict },
   { files: ["src/**/*.{ts,tsx}"], ...reactHooks.configs.flat["recommended-latest"] },
-  // What TanStack Table and Virtual give is not memoized here, and no compiler does it behind our back.
+  // What TanStack Table gives is not memoized here, and no compiler does it behind our back.
   { files: ["src/ui/table/DataTable.tsx"], rules: { "react-hooks/incompatible-library": "off" } },
   { files: ["scripts/**", "public/**", "*.js"], languageOptions: { globals: { ...globals.node, ...globals.browser } } },
 );

@@ -67,7 +67,7 @@ export function OrderFilterBar({ filters, onChange, children }: Props) {
           </option>
         ))}
       </Select>
-      <div>
+      <div className="customer">
         <Input
           aria-label="Customer"
           placeholder="Customer id"

@@ -14,7 +14,8 @@ import { DataTable } from "@/ui/table/DataTable";
 import { TableOptions } from "@/ui/table/TableOptions";
 
 import { BulkBar } from "./BulkBar";
-import { orderColumns } from "./columns";
+import { ChoosingContext } from "./choosing";
+import { ORDER_COLUMNS } from "./columns";
 import { isNarrowing, NO_NARROWING } from "./narrow";
 import { CLEARED, isFiltered, OrderFilterBar } from "./OrderFilterBar";
 import { useOrders, type Orders as Found } from "./useOrders";
@@ -32,16 +33,12 @@ export function Orders() {
   const { rows } = found;
   const fresh = useFreshRows("orders");
   const allChosen = rows.length > 0 && rows.every((row) => chosen.has(row._id));
-  const columns = useMemo(
-    () =>
-      orderColumns({
-        chosen,
-        toggle: (id) => setChosen((now) => toggled(now, id)),
-        allChosen,
-        toggleAll: () => setChosen(allChosen ? new Set() : new Set(rows.map((row) => row._id))),
-      }),
-    [chosen, allChosen, rows],
-  );
+  const choosing = {
+    chosen,
+    allChosen,
+    toggle: (id: string) => setChosen((now) => toggled(now, id)),
+    toggleAll: () => setChosen(allChosen ? new Set() : new Set(rows.map((row) => row._id))),
+  };
   const picked = useMemo(() => rows.filter((row) => chosen.has(row._id)), [rows, chosen]);
   const filtered = isFiltered(filters);
   const clear = () => change(CLEARED);
@@ -55,26 +52,28 @@ export function Orders() {
             {plural(found.unplaced.count, "new order")}
           </Button>
         )}
-        <TableOptions name="orders" columns={columns} />
+        <TableOptions name="orders" columns={ORDER_COLUMNS} />
       </OrderFilterBar>
       <Panel fills>
         {picked.length > 0 && <BulkBar orders={picked} onDone={() => setChosen(new Set())} />}
         {found.isPending && <Loading rows={10} label="Loading orders" />}
         {found.error !== null && <Failed error={found.error} retry={found.retry} />}
         {!found.isPending && found.error === null && (
-          <DataTable<Order>
-            label="Orders"
-            name="orders"
-            rows={rows}
-            columns={columns}
-            rowId={(order) => order._id}
-            onOpen={(order) => void navigate(`/orders/${order._id}`)}
-            selected={chosen}
-            fresh={fresh}
-            more={found.more}
-            foot={found.further === undefined ? undefined : <Further found={found} />}
-            empty={<None found={found} isFiltered={filtered} clear={clear} />}
-          />
+          <ChoosingContext value={choosing}>
+            <DataTable<Order>
+              label="Orders"
+              name="orders"
+              rows={rows}
+              columns={ORDER_COLUMNS}
+              rowId={(order) => order._id}
+              onOpen={(order) => void navigate(`/orders/${order._id}`)}
+              selected={chosen}
+              fresh={fresh}
+              more={found.more}
+              foot={found.further === undefined ? undefined : <Further found={found} />}
+              empty={<None found={found} isFiltered={filtered} clear={clear} />}
+            />
+          </ChoosingContext>
         )}
       </Panel>
     </div>
@@ -85,7 +84,8 @@ function leadOf({ rows, loaded, total, more, further }: Found, narrowed: boolean
   if (total === undefined) return " ";
   if (narrowed) {
     const isAll = more === undefined && further === undefined;
-    return `${isAll ? "" : "At least "}${plural(rows.length, "order")} among ${count(loaded)} looked through`;
+    const found = isAll ? plural(rows.length, "order") : `${count(rows.length)} or more orders`;
+    return `${found} match, of ${count(loaded)} looked through`;
   }
   const counted = total >= MOST_COUNTED ? `${count(MOST_COUNTED)} or more orders` : plural(total, "order");
   return filtered ? `${counted} match` : counted;

@@ -74,7 +74,21 @@ export function TopicPage() {
             onChange={setFilter}
           />
         }
-        end={<TableOptions name="messages" columns={MESSAGE_COLUMNS} />}
+        end={
+          <>
+            {topic.data !== undefined && (
+              <JumpTo
+                topic={topic.data}
+                partition={partition}
+                onJump={(at, offset) => {
+                  setFollowing(false);
+                  change({ partition: String(at), start: String(offset) });
+                }}
+              />
+            )}
+            <TableOptions name="messages" columns={MESSAGE_COLUMNS} />
+          </>
+        }
       >
         <Select
           aria-label="Partition"
@@ -88,16 +102,6 @@ export function TopicPage() {
             </option>
           ))}
         </Select>
-        {topic.data !== undefined && (
-          <JumpTo
-            topic={topic.data}
-            partition={partition}
-            onJump={(at, offset) => {
-              setFollowing(false);
-              change({ partition: String(at), start: String(offset) });
-            }}
-          />
-        )}
         {start !== undefined && (
           <Button kind="ghost" icon="close" onClick={() => change({ start: "" })}>
             From offset {start} back

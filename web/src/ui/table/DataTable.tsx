@@ -1,6 +1,5 @@
-/** A table of any length: TanStack Table for the columns, TanStack Virtual so that only what can be seen is in the page. */
+/** A table of any length: TanStack Table for the columns, and only the rows that can be seen are in the page. */
 import { flexRender, getCoreRowModel, useReactTable, type ColumnDef, type RowData } from "@tanstack/react-table";
-import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useMemo, useRef, type MouseEvent, type ReactNode } from "react";
 
 import { plural } from "@/lib/format";
@@ -9,6 +8,7 @@ import { Button } from "@/ui/controls";
 
 import { onRowKey } from "./rowKeys";
 import { MemoRow } from "./TableRow";
+import { useRowWindow } from "./useRowWindow";
 import { useSteady } from "./useSteady";
 
 declare module "@tanstack/react-table" {
@@ -47,19 +47,13 @@ export function DataTable<T>(props: DataTableProps<T>) {
   const rowHeight = ROW_HEIGHTS[density];
   const scroller = useRef<HTMLDivElement>(null);
   const steady = useSteady(scroller, { label, rows, rowId, rowHeight });
-  const virtual = useVirtualizer({
+  const { from, to, show } = useRowWindow(scroller, {
     count: rows.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => rowHeight,
-    overscan: 12,
-    initialRect: { width: 1_000, height: 800 },
+    rowHeight,
     initialOffset: steady.initialOffset,
   });
-  useEffect(() => virtual.measure(), [virtual, rowHeight]);
-  const items = virtual.getVirtualItems();
-  const [from, last] = [items[0]?.index ?? 0, items.at(-1)?.index ?? 0];
   // Only what can be seen becomes rows of the table: a change among 100,000 costs no more than one among 50.
-  const seen = useMemo(() => rows.slice(from, last + 1), [rows, from, last]);
+  const seen = useMemo(() => rows.slice(from, to), [rows, from, to]);
   const unseen = hidden[name] ?? NONE;
   const columnVisibility = useMemo(() => Object.fromEntries(unseen.map((id) => [id, false])), [unseen]);
   const table = useReactTable({
@@ -70,17 +64,17 @@ export function DataTable<T>(props: DataTableProps<T>) {
     state: { columnVisibility },
   });
   const model = table.getRowModel().rows;
-  const wantsMore = more !== undefined && !more.loading && last >= rows.length - AHEAD && rows.length > 0;
+  const wantsMore = more !== undefined && !more.loading && to >= rows.length - AHEAD && rows.length > 0;
   const load = more?.load;
   useEffect(() => {
     if (wantsMore) load?.();
   }, [wantsMore, load]);
 
   if (rows.length === 0) return empty;
-  const before = items[0]?.start ?? 0;
-  const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
+  const before = from * rowHeight;
+  const after = (rows.length - to) * rowHeight;
   const width = table.getVisibleLeafColumns().length;
-  const keys = { length: rows.length, scrollTo: (index: number) => virtual.scrollToIndex(index) };
+  const keys = { length: rows.length, show };
   const onClick = ({ target }: MouseEvent) => {
     const row = rows[clickedRow(target) ?? -1];
     if (row !== undefined) onOpen?.(row);
@@ -119,22 +113,18 @@ export function DataTable<T>(props: DataTableProps<T>) {
           {/* eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions */}
           <tbody onClick={onClick}>
             {before > 0 && <Filler height={before} width={width} />}
-            {items.map((item) => {
-              const row = model[item.index - from];
-              if (row === undefined) return null;
-              return (
-                <MemoRow
-                  key={row.id}
-                  row={row}
-                  columns={columns}
-                  visibility={columnVisibility}
-                  index={item.index}
-                  isSelected={selected?.has(row.id)}
-                  isFresh={fresh?.has(row.id) === true}
-                  isClickable={onOpen !== undefined}
-                />
-              );
-            })}
+            {model.map((row, index) => (
+              <MemoRow
+                key={row.id}
+                row={row}
+                columns={columns}
+                visibility={columnVisibility}
+                index={from + index}
+                isSelected={selected?.has(row.id)}
+                isFresh={fresh?.has(row.id) === true}
+                isClickable={onOpen !== undefined}
+              />
+            ))}
             {after > 0 && <Filler height={after} width={width} />}
             {more?.loading === true && (
               <tr className="more">

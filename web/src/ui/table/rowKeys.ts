@@ -6,7 +6,8 @@ const FOCUSABLE = "a, button, input";
 
 export interface RowKeys {
   length: number;
-  scrollTo: (index: number) => void;
+  /** Scrolls so far that a row can be seen. */
+  show: (index: number) => void;
 }
 
 const rowOf = (element: Element | null): HTMLElement | null => element?.closest<HTMLElement>("tr[data-index]") ?? null;
@@ -23,7 +24,7 @@ function focusRow(box: HTMLElement, index: number): boolean {
 }
 
 export function moveToRow(box: HTMLElement, index: number, rows: RowKeys): void {
-  rows.scrollTo(index);
+  rows.show(index);
   // A row that was out of sight is in the page after the next drawing.
   if (!focusRow(box, index)) requestAnimationFrame(() => requestAnimationFrame(() => focusRow(box, index)));
 }
