@@ -26,7 +26,7 @@ Examples:
   holdfast bench                                  one run of 100,000 orders, closed loop over 64 connections
   holdfast bench --ceiling --hot-vs-spread        the figures of docs/performance.md
   holdfast bench --rate 5000 --seconds 30         answer times at 5,000 orders a second
-  holdfast bench --audit-cost                     what the background audit costs
+  holdfast bench --cost-of audit                     what the background audit costs
   holdfast bench --lines 3 --products 1000        larger orders
   holdfast bench --orders-url http://127.0.0.1:3004 --products-url http://127.0.0.1:3001
                                                   a running system; its catalogue gets \"Bench product\"s

@@ -10,7 +10,6 @@ pub mod cli;
 pub mod client;
 pub mod commands;
 mod demo;
-pub mod dice;
 pub mod doctor;
 mod interrupt;
 mod progress;

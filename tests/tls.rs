@@ -73,7 +73,12 @@ fn commands_believe_the_authority_that_they_are_told_of_and_no_other() {
     fs::write(shop.folder.path().join("goods.csv"), "sku,name,price\nK-1,Kettle,29.90\n").unwrap();
     let import = ["import", "products", "goods.csv"];
     let (code, stranger) = said(&mut shop.holdfast(&import));
-    assert!(code == Some(1) && stranger.contains("does not answer at https://localhost"), "{stranger}");
+    assert!(
+        code == Some(1)
+            && stranger.contains("does not answer at https://localhost")
+            && stranger.contains("UnknownIssuer"),
+        "{stranger}"
+    );
     let (code, made) = said(shop.holdfast(&import).env("TLS_CA_FILE", &shop.authority));
     assert!(code == Some(0) && made.contains("1 products made"), "{made}");
 

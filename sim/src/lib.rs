@@ -14,6 +14,7 @@ mod search;
 mod trace;
 mod world;
 
+pub use dice::Dice;
 pub use minimise::minimise;
 pub use oracle::Violation;
 pub use search::{Found, Search, attempt};

@@ -45,7 +45,7 @@ pub struct BenchArgs {
     #[arg(long, requires = "kafka", conflicts_with_all = ["ceiling", "hot_vs_spread", "only", "hot", "rate"], help_heading = "What to measure")]
     pub stages: bool,
 
-    /// How often each is measured, in turns; medians are printed [default: 3 when comparing, 10 for --audit-cost, else 1].
+    /// How often each is measured, in turns; medians are printed [default: 3 when comparing, 10 for --cost-of, else 1].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "What to measure")]
     pub rounds: Option<u32>,
 

@@ -178,8 +178,15 @@ impl Launcher {
         };
         let token = mint(&auth, &SystemClock, "bench", Role::Operator, TOKEN_LIFE)?;
         let secret = auth.access_token_secret.as_ref().map(Secret::reveal).unwrap_or_default().to_owned();
+        let guard = [
+            ("ACCESS_TOKEN_SECRET", secret),
+            ("ISSUER", auth.issuer.clone()),
+            ("AUDIENCE", auth.audience.clone()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value));
         let guarded = Self {
-            variables: [&self.variables[..], &[("ACCESS_TOKEN_SECRET".to_owned(), secret)]].concat(),
+            // The last of a name counts.
+            variables: [&self.variables[..], &guard].concat(),
             ..self.clone()
         };
         let mut system = guarded.system(&[]).await?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_contract::{OrderId, OrderStatus, ProductId};
+use holdfast_sim::Dice;
 use hyper::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -17,7 +18,6 @@ use super::system::Service;
 use super::told::{Adjusted, HttpHold, Told};
 use super::view::OrderView;
 use crate::client::order::{self, Line};
-use crate::dice::Dice;
 
 /// Orders that a client goes on with; older ones stay as they are.
 const KEPT: usize = 24;
@@ -85,7 +85,7 @@ impl Customer {
     }
 
     async fn act(&mut self) {
-        match self.dice.roll(100) {
+        match self.dice.below(100) {
             0..40 => self.place().await,
             40..58 => self.advance().await,
             58..67 => self.cancel().await,
@@ -227,9 +227,9 @@ impl Customer {
     async fn adjust(&mut self) {
         let reason = self.next_key();
         let product = self.shop.any(&mut self.dice).clone();
-        let delta = match self.dice.roll(20) {
-            0..10 => self.dice.roll(10) as i64 - 10,
-            _ => self.dice.roll(12) as i64 + 1,
+        let delta = match self.dice.below(20) {
+            0..10 => self.dice.below(10) as i64 - 10,
+            _ => self.dice.below(12) as i64 + 1,
         };
         let body = json!({"delta": delta, "reason": reason}).to_string();
         let path = format!("{PRODUCTS}/{}/adjust", product.text);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use holdfast_sim::Dice;
 use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 use tempfile::TempDir;
@@ -26,7 +27,6 @@ use super::system::{Plan, System};
 use super::told::Told;
 use super::verdict::judge;
 use super::world::{Reader, World};
-use crate::dice::Dice;
 
 /// Between two looks at what live clients know.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

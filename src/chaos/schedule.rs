@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::dice::Dice;
+use holdfast_sim::Dice;
 
 /// Between two faults, in milliseconds.
 const PAUSE: u64 = 700;
@@ -74,7 +74,7 @@ impl Iterator for Schedule {
         let pause = if dice.percent(20) { Duration::ZERO } else { dice.millis(longest) };
         let target = dice.index(*processes);
         let proxy = dice.index(*proxies);
-        let fault = match dice.roll(100) {
+        let fault = match dice.below(100) {
             0..55 => {
                 let all = *processes > 1 && dice.percent(15);
                 let down = if dice.percent(50) { Duration::ZERO } else { dice.millis(DOWN) };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use holdfast_contract::ProductId;
+use holdfast_sim::Dice;
 use hyper::Method;
 use serde_json::json;
 
@@ -11,7 +12,6 @@ use super::http::{Call, Http};
 use super::system::Service;
 use super::view::ProductView;
 use crate::client::order;
-use crate::dice::Dice;
 
 /// Before the number of each product.
 pub(crate) const NAME: &str = "Chaos product";

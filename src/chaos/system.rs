@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use holdfast_sim::Dice;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::args::Ground;
 use super::finding::{Finding, Kind};
 use super::proxy::{Lie, Proxy, Weather};
 use crate::child::{Child, EXIT_WITH_STDIN, Program, inherited};
-use crate::dice::Dice;
 
 /// A process may take this long to start: a server that it needs may be stopped at that moment.
 pub(crate) const START: Duration = Duration::from_secs(60);

@@ -1,8 +1,8 @@
 //! A cheap HTTP client. The bench shares the machine with what it measures, so what it costs is taken from the result.
 
+mod caller;
 mod endpoint;
 pub(crate) mod order;
-mod token;
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -18,9 +18,9 @@ use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
 
+pub use caller::{CallerArgs, TokenArgs};
 pub use endpoint::Endpoint;
 pub(crate) use endpoint::endpoint;
-pub use token::{CallerArgs, TokenArgs};
 
 /// Why a request got no answer.
 #[derive(Debug, Error)]

@@ -54,9 +54,16 @@ pub(super) async fn check(
     endpoint.trust = trust.cloned().unwrap_or_default();
     // Without the token: nobody knows yet who is there.
     let ready = Service::new(name, endpoint.clone()).get("/health/ready").await;
-    if let Err(CallError::Stranger { .. } | CallError::Away { .. }) = ready {
-        let advice = format!("stop what listens there, or set {variable} to another address");
-        return vec![Finding::fail(check, format!("something else listens at {addr}"), advice)];
+    if let Err(stranger @ (CallError::Stranger { .. } | CallError::Away { .. })) = &ready {
+        let mut advice = format!("stop what listens there, or set {variable} to another address");
+        if trust.is_some() {
+            advice += "; if it is this service, it was started without TLS, or has another certificate than TLS_CERT_FILE";
+        }
+        let found = match stranger {
+            CallError::Away { why, .. } => format!("something else listens at {addr} ({why})"),
+            _ => format!("something else listens at {addr}"),
+        };
+        return vec![Finding::fail(check, found, advice)];
     }
     endpoint.authorization = token.authorization();
     let mut service = Service::new(name, endpoint);

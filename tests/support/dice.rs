@@ -2,7 +2,7 @@
 
 /// A small generator of numbers; the seed is printed, so that a failure can be repeated.
 #[derive(Clone)]
-pub(crate) struct Dice(holdfast::dice::Dice);
+pub(crate) struct Dice(holdfast_sim::Dice);
 
 impl Dice {
     /// Seeded by `HOLDFAST_TEST_SEED`, or by the time.
@@ -19,11 +19,11 @@ impl Dice {
 
     /// With a given seed.
     pub(crate) fn seeded(seed: u64) -> Self {
-        Self(holdfast::dice::Dice::seeded(seed))
+        Self(holdfast_sim::Dice::seeded(seed))
     }
 
     /// From 0 to below `below`.
     pub(crate) fn roll(&mut self, below: u64) -> u64 {
-        self.0.roll(below)
+        self.0.below(below)
     }
 }

@@ -144,6 +144,7 @@ impl Mongo {
     /// Copies the files of a set of one node into `to`, an empty folder, while it runs: a snapshot of one instant. Writes wait
     /// meanwhile.
     pub async fn snapshot(&self, to: &Path) -> Result<(), ServerError> {
+        assert_eq!(self.nodes.len(), 1, "the files of one node are not those of another");
         let node = &self.nodes[self.primary().await?];
         node.run_command(doc! { "fsync": 1, "lock": true }).await?;
         let copied = copy(&node.server.folder().join(DATA), to);
@@ -153,6 +154,7 @@ impl Mongo {
 
     /// Kills a set of one node and starts it with what [`Self::snapshot`] has copied.
     pub async fn restore(&mut self, from: &Path) -> Result<(), ServerError> {
+        assert_eq!(self.nodes.len(), 1, "the files of one node are not those of another");
         self.kill().await?;
         for node in &mut self.nodes {
             copy(from, &node.server.empty_folder(DATA)?)?;

@@ -2,6 +2,7 @@
 //!
 //! Clock, keys and spawning are values that are passed in; the globals behind them are touched here and nowhere else.
 
+pub mod alone;
 pub mod audit;
 pub mod auth;
 pub mod backend;

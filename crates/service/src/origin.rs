@@ -67,7 +67,11 @@ impl Origin {
             Some(scheme) if *scheme == Scheme::HTTP => (None, 80),
             _ => return None,
         };
-        let port = authority.port_u16().unwrap_or(usual);
+        let port = match authority.as_str().strip_prefix(bracketed)? {
+            "" => usual,
+            // One that is no port must not become another one.
+            port => port.strip_prefix(':')?.parse().ok()?,
+        };
         let authority = if port == usual { bracketed.to_owned() } else { format!("{bracketed}:{port}") };
         Some(Self { host, port, authority: HeaderValue::from_str(&authority).ok()?, tls })
     }
@@ -130,7 +134,17 @@ mod tests {
         ] {
             assert_eq!(origin(url).map(|origin| origin.to_string()), Ok(shown.to_owned()), "{url}");
         }
-        for wrong in ["x:3001", "http://x/api", "http://x/?a", "http://u:p@x", "ftp://x", ""] {
+        for wrong in [
+            "x:3001",
+            "http://x/api",
+            "http://x/?a",
+            "http://u:p@x",
+            "ftp://x",
+            "http://x:99999",
+            "http://x:1a",
+            "http://x:",
+            "",
+        ] {
             assert_eq!(origin(wrong), Err(InvalidOrigin), "{wrong}");
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use clap::Args;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -71,7 +71,8 @@ impl fmt::Debug for Trust {
 impl Default for Trust {
     /// In the authorities that Mozilla believes.
     fn default() -> Self {
-        Self::authorities(mozilla())
+        static MOZILLA: LazyLock<Trust> = LazyLock::new(|| Trust::authorities(mozilla()));
+        MOZILLA.clone()
     }
 }
 
@@ -100,12 +101,13 @@ impl Trust {
     /// # Errors
     /// If the file is not one of certificates.
     pub fn in_holder(path: &Path) -> Result<Self, InvalidTrust> {
-        Ok(Self::judged_by(read(path)?.into_iter().next()))
+        let first = read(path)?.into_iter().next().ok_or_else(|| nothing_in(path))?;
+        Ok(Self::judged_by(Judge::Holder(first)))
     }
 
     /// In anybody: for what is neither secret nor believed.
     pub fn in_anybody() -> Self {
-        Self::judged_by(None)
+        Self::judged_by(Judge::Anybody)
     }
 
     /// Speaks TLS over `stream` with a server that is called `name`.
@@ -124,9 +126,9 @@ impl Trust {
         Self(Arc::new(builder().with_root_certificates(roots).with_no_client_auth()))
     }
 
-    fn judged_by(holder: Option<CertificateDer<'static>>) -> Self {
-        let judge = Arc::new(Holder { certificate: holder, provider: Arc::new(ring::default_provider()) });
-        let config = builder().dangerous().with_custom_certificate_verifier(judge);
+    fn judged_by(judge: Judge) -> Self {
+        let verifier = Arc::new(Judged { judge, provider: Arc::new(ring::default_provider()) });
+        let config = builder().dangerous().with_custom_certificate_verifier(verifier);
         Self(Arc::new(config.with_no_client_auth()))
     }
 }
@@ -144,21 +146,33 @@ fn mozilla() -> RootCertStore {
 
 /// The certificates in a file: at least one.
 fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, InvalidTrust> {
-    let unreadable = |source| InvalidTrust::File { path: path.to_owned(), source };
     let found = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(unreadable)?;
-    if found.is_empty() { Err(unreadable(pem::Error::NoItemsFound)) } else { Ok(found) }
+        .map_err(|source| InvalidTrust::File { path: path.to_owned(), source })?;
+    if found.is_empty() { Err(nothing_in(path)) } else { Ok(found) }
 }
 
-/// Believes whoever has the key of one certificate, or of any: name and time do not matter.
+fn nothing_in(path: &Path) -> InvalidTrust {
+    InvalidTrust::File { path: path.to_owned(), source: pem::Error::NoItemsFound }
+}
+
+/// Who is believed without an authority.
 #[derive(Debug)]
-struct Holder {
-    certificate: Option<CertificateDer<'static>>,
+enum Judge {
+    /// Whoever has the key of the certificate that is shown.
+    Anybody,
+    /// Only who shows this certificate, and has its key.
+    Holder(CertificateDer<'static>),
+}
+
+/// Believes as it is told; name and time do not matter.
+#[derive(Debug)]
+struct Judged {
+    judge: Judge,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Holder {
+impl ServerCertVerifier for Judged {
     fn verify_server_cert(
         &self,
         shown: &CertificateDer<'_>,
@@ -167,11 +181,11 @@ impl ServerCertVerifier for Holder {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        match &self.certificate {
-            Some(certificate) if certificate != shown => {
+        match &self.judge {
+            Judge::Holder(certificate) if certificate != shown => {
                 Err(CertificateError::ApplicationVerificationFailure.into())
             }
-            _ => Ok(ServerCertVerified::assertion()),
+            Judge::Holder(_) | Judge::Anybody => Ok(ServerCertVerified::assertion()),
         }
     }
 

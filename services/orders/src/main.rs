@@ -1,12 +1,9 @@
 //! `orders`: the Orders service alone, next to a broker.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
 use holdfast_orders::alone::{self, AloneArgs};
-use holdfast_service::config::load_env_file;
-use holdfast_service::telemetry::chain;
 
 /// The Orders service alone: takes orders, keeps them, and tells clients live. It talks to the Products service over
 /// Kafka, so it needs KAFKA_BROKERS; `holdfast` runs everything in one process without a broker.
@@ -20,28 +17,5 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    for file in [".env.local", ".env"] {
-        if let Err(error) = load_env_file(file) {
-            return refuse(&error);
-        }
-    }
-    let Cli { args } = Cli::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(args.runtime.worker_threads())
-        .enable_all()
-        .build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => return refuse(&error),
-    };
-    let code = runtime.block_on(Box::pin(alone::run(args)));
-    // A read of standard input cannot be cut; the process does not wait for it.
-    runtime.shutdown_background();
-    code.unwrap_or_else(|error| refuse(&error))
-}
-
-fn refuse(error: &dyn std::error::Error) -> ExitCode {
-    // If even that cannot be written, the exit code has to do.
-    let _ = writeln!(std::io::stderr(), "orders: {}", chain(error));
-    ExitCode::from(2)
+    holdfast_service::alone::main("orders", |cli: &Cli| &cli.args.runtime, |cli| alone::run(cli.args))
 }

@@ -4,16 +4,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{ArgAction, Args};
-use holdfast_bus::{KafkaConfigError, Valve};
+use holdfast_bus::Valve;
 use holdfast_service::TimeOrderedKeys;
-use holdfast_service::broker::Broker;
-use holdfast_service::config::{Backends, CommonArgs, InvalidBackends, ProbeArgs, ProductsArgs, RuntimeArgs};
-use holdfast_service::http::{HttpOptions, HttpServer, InvalidHttp, ServerOptions};
-use holdfast_service::process::{BeginError, Process, announce};
-use holdfast_storage::StoreError;
-use thiserror::Error;
+use holdfast_service::alone::{self, Alone, AloneError};
+use holdfast_service::config::{CommonArgs, ProbeArgs, ProductsArgs, RuntimeArgs};
+use holdfast_service::http::{HttpOptions, HttpServer, ServerOptions};
+use holdfast_service::process::announce;
 
-use crate::service::{Database, Deps, StartError, start};
+use crate::service::{Database, Deps, start};
 
 /// Arguments of `products` and of `holdfast products`.
 #[derive(Args, Clone, Debug)]
@@ -42,70 +40,18 @@ pub struct AloneArgs {
     pub probe: ProbeArgs,
 }
 
-/// Why it does not run.
-#[derive(Debug, Error)]
-pub enum AloneError {
-    /// Nobody to talk to.
-    #[error(
-        "a single service without a broker has nobody to talk to: orders reach it over Kafka.\n\
-         Set KAFKA_BROKERS (for example KAFKA_BROKERS=localhost:9092, here or in .env.local),\n\
-         or run `holdfast`, which runs both services in one process and needs no broker."
-    )]
-    NoBroker,
-    /// A database server without a broker.
-    #[error(transparent)]
-    Backends(#[from] InvalidBackends),
-    /// Settings of the broker.
-    #[error("the settings of Kafka do not go together")]
-    Kafka(#[from] KafkaConfigError),
-    /// `CORS_ORIGINS`, or the certificate.
-    #[error(transparent)]
-    Http(#[from] InvalidHttp),
-    /// Logs or signals.
-    #[error(transparent)]
-    Begin(#[from] BeginError),
-    /// The data folder.
-    #[error("{0}; stop what runs on it, or set DATA_DIR to another folder")]
-    InUse(StoreError),
-    /// The database.
-    #[error(transparent)]
-    Store(StoreError),
-    /// The address.
-    #[error("{0}; stop what listens there, or set PRODUCTS_ADDR to another address")]
-    Listen(std::io::Error),
-    /// Anything else.
-    #[error("the products service did not start")]
-    Start(#[from] StartError),
-    /// Standard output.
-    #[error("cannot say where it listens")]
-    Announce(#[source] std::io::Error),
-}
-
-impl From<StoreError> for AloneError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            in_use @ StoreError::InUse(_) => Self::InUse(in_use),
-            other => Self::Store(other),
-        }
-    }
-}
-
 /// Runs until SIGTERM, Ctrl-C or a failure.
 ///
 /// # Errors
 /// See [`AloneError`]. A broker or a database server that is away is none.
 pub async fn run(args: AloneArgs) -> Result<ExitCode, AloneError> {
     let common = &args.common;
-    let backends = common.backends()?;
-    let (Backends::KafkaAndSqlite { brokers } | Backends::KafkaAndMongo { brokers, .. }) = backends else {
-        return Err(AloneError::NoBroker);
-    };
-    let broker = Broker::new(&common.kafka, brokers)?;
     let addr = args.products.products_addr;
     let http = HttpOptions::from_args(common, addr)?;
     let options = ServerOptions::from_args(common)?;
-    let process = Process::begin("holdfast-products", common, &[addr], &args.probe)?;
-    let server = HttpServer::bind(addr, options).await.map_err(AloneError::Listen)?;
+    let Alone { broker, backends, process } =
+        Alone::begin("holdfast-products", common, &[addr], &args.probe)?;
+    let server = HttpServer::bind(addr, options).await.map_err(AloneError::listen("PRODUCTS_ADDR"))?;
     let database = Arc::new(Database::open(common, backends).await?);
     broker.keep_topics(&process.lifecycle);
     let started = start(Deps {
@@ -125,11 +71,7 @@ pub async fn run(args: AloneArgs) -> Result<ExitCode, AloneError> {
         valve: Valve::default(),
     })
     .await
-    .map_err(AloneError::from)
+    .map_err(AloneError::start("products service"))
     .and_then(|products| announce(&[("products", products.addr)], "").map_err(AloneError::Announce));
-    if started.is_err() {
-        process.lifecycle.shutdown();
-    }
-    let code = process.end(async move { database.close().await }).await;
-    started.map(|()| code)
+    alone::end(process, started, async move { database.close().await }).await
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::dice::Dice;
+use holdfast_sim::Dice;
 
 /// Some connections are cut in their first request or answer.
 const EARLY_CUT: u64 = 1_500;
@@ -32,7 +32,7 @@ impl Fate {
     pub(super) fn draw(dice: &mut Dice, latest_cut: u64) -> Self {
         let direction = if dice.percent(40) { Direction::Up } else { Direction::Down };
         let latest = if dice.percent(30) { EARLY_CUT } else { latest_cut };
-        let at = dice.roll(latest);
+        let at = dice.below(latest);
         let cut = dice.percent(67).then_some((direction, at));
         let lag = if dice.percent(25) { dice.millis(LAG) } else { Duration::ZERO };
         Self { cut, lag }

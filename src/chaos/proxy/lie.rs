@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use holdfast_sim::Dice;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-
-use crate::dice::Dice;
 
 const PLACE: &[u8] = b"POST /api/v1/orders ";
 const KEY: &[u8] = b"idempotency-key: ";

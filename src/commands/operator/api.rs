@@ -20,15 +20,15 @@ const PATIENCE: Duration = Duration::from_secs(40);
 pub(crate) enum CallError {
     /// Nobody answers.
     #[error(
-        "the {service} service does not answer at {endpoint}: start it (`holdfast` runs both), or set {variable} or \
-         --{service}-url to where it is"
+        "the {service} service does not answer at {endpoint} ({why}): start it (`holdfast` runs both), or set {variable} \
+         or --{service}-url to where it is"
     )]
     Away {
         service: &'static str,
         endpoint: String,
         variable: &'static str,
-        #[source]
-        source: Option<ClientError>,
+        /// The cause in its own words: with TLS it may be somebody else who is there.
+        why: String,
     },
     /// It said no.
     #[error("{message} ({code})")]
@@ -109,8 +109,8 @@ impl Service {
     ) -> Result<(Value, Bytes), CallError> {
         let answer = match tokio::time::timeout(PATIENCE, self.exchange(method, path, headers, body)).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(self.away(Some(error))),
-            Err(_) => return Err(self.away(None)),
+            Ok(Err(error)) => return Err(self.away(deepest(&error))),
+            Err(_) => return Err(self.away(format!("not within {} s", PATIENCE.as_secs()))),
         };
         let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         match (&said["success"], said["code"].as_str()) {
@@ -145,12 +145,12 @@ impl Service {
         Ok(answer)
     }
 
-    fn away(&self, source: Option<ClientError>) -> CallError {
+    fn away(&self, why: String) -> CallError {
         CallError::Away {
             service: self.name.as_str(),
             endpoint: self.endpoint.to_string(),
             variable: self.name.variable(),
-            source,
+            why,
         }
     }
 
@@ -162,6 +162,15 @@ impl Service {
             status,
         }
     }
+}
+
+/// What all the others follow from.
+fn deepest(error: &dyn std::error::Error) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
 }
 
 /// Writes a text for a query string.

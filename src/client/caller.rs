@@ -5,7 +5,7 @@ use holdfast_service::config::Secret;
 use holdfast_service::trust::Trust;
 use hyper::header::HeaderValue;
 
-/// Whoever calls services that may be elsewhere.
+/// Whoever calls services that may be elsewhere. Not the services' own `TrustArgs`: this may stand after a subcommand, too.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Services")]
 pub struct CallerArgs {
