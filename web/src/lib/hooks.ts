@@ -10,14 +10,18 @@ export function useSettled<T>(value: T, ms = 250): T {
   return settled;
 }
 
-/** The time, anew every `ms`. */
-export function useNow(ms = 1_000): number {
-  const [now, setNow] = useState(Date.now);
+/** Whether something has been so for `ms`. */
+export function useLasting(isSo: boolean, ms: number): boolean {
+  const [lasts, setLasts] = useState(false);
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), ms);
-    return () => clearInterval(timer);
-  }, [ms]);
-  return now;
+    if (!isSo) return;
+    const timer = setTimeout(() => setLasts(true), ms);
+    return () => {
+      clearTimeout(timer);
+      setLasts(false);
+    };
+  }, [isSo, ms]);
+  return lasts;
 }
 
 /** The title of the tab. */

@@ -105,9 +105,17 @@ export function Failed({ error, retry, title }: { error: unknown; retry?: () => 
   );
 }
 
-export function Loading({ rows = 6, label = "Loading" }: { rows?: number; label?: string }) {
+interface LoadingProps {
+  rows?: number;
+  label?: string;
+  /** Why the last attempt failed, while another one is made. */
+  problem?: Error | null;
+}
+
+export function Loading({ rows = 6, label = "Loading", problem = null }: LoadingProps) {
   return (
     <div className="panel-body stack" role="status" aria-label={label}>
+      {problem !== null && <p className="muted">{messageOf(problem)}. Trying again…</p>}
       {Array.from({ length: rows }, (_, index) => (
         <div key={index} className="skeleton" style={{ width: `${96 - ((index * 17) % 48)}%` }} />
       ))}

@@ -56,7 +56,7 @@ export function Orders() {
       </OrderFilterBar>
       <Panel fills>
         {picked.length > 0 && <BulkBar orders={picked} onDone={() => setChosen(new Set())} />}
-        {found.isPending && <Loading rows={10} label="Loading orders" />}
+        {found.isPending && <Loading rows={10} label="Loading orders" problem={found.problem} />}
         {found.error !== null && <Failed error={found.error} retry={found.retry} />}
         {!found.isPending && found.error === null && (
           <ChoosingContext value={choosing}>

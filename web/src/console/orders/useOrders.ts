@@ -21,6 +21,8 @@ export interface Orders {
   /** How many the server counts; without what is filtered here. */
   total: number | undefined;
   isPending: boolean;
+  /** Why the last attempt failed, while another one is made. */
+  problem: Error | null;
   error: Error | null;
   retry: () => void;
   /** Orders that came and belong somewhere into the list; `show` asks for it anew. */
@@ -61,6 +63,7 @@ export function useOrders(filters: Filters): Orders {
     loaded: loaded.length,
     total: list.data?.pages[0]?.meta.total,
     isPending: list.isPending,
+    problem: list.failureReason,
     error: list.data === undefined ? list.error : null,
     retry: () => void list.refetch(),
     unplaced: {

@@ -13,7 +13,7 @@ import { AuditPanel } from "./AuditPanel";
 
 /** Services, consumers, dead letters and the audit: green only where it was looked at and is well. */
 export function Health() {
-  const { data: groups } = useQuery(groupList);
+  const { data: groups, isError: isUnknown } = useQuery(groupList);
   const { data: numbers } = useQuery(metrics);
   const live = useLiveState();
   const parked = parkedIn(groups);
@@ -36,7 +36,7 @@ export function Health() {
           <dd className="row">
             <span className={`dot ${parked === undefined ? "" : parked > 0 ? "bad" : "good"}`} />
             <Link className="link" to="/dead-letters">
-              {parked === undefined ? "…" : parked === 0 ? "none" : count(parked)}
+              {parked === undefined ? (isUnknown ? "unknown" : "…") : parked === 0 ? "none" : count(parked)}
             </Link>
           </dd>
           {groups?.items.map((group) => (

@@ -13,7 +13,7 @@ import { GroupPanel, partitionKey } from "./GroupPanel";
 
 export function Groups() {
   useTitle("Consumer groups");
-  const { data, dataUpdatedAt, error, isPending, refetch } = useQuery(groupList);
+  const { data, dataUpdatedAt, error, failureReason, isPending, refetch } = useQuery(groupList);
   const readings = useMemo(
     () =>
       (data?.items ?? []).flatMap((group) =>
@@ -30,7 +30,7 @@ export function Groups() {
       <PageHead title="Consumer groups" lead={lead} />
       {isPending && (
         <Panel>
-          <Loading rows={8} label="Loading consumer groups" />
+          <Loading rows={8} label="Loading consumer groups" problem={failureReason} />
         </Panel>
       )}
       {error !== null && data === undefined && (

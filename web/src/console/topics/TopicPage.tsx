@@ -112,7 +112,7 @@ export function TopicPage() {
         </span>
       </FilterBar>
       <Panel fills>
-        {tail.isPending && <Loading rows={10} label="Loading messages" />}
+        {tail.isPending && <Loading rows={10} label="Loading messages" problem={tail.problem} />}
         {tail.error !== null && tail.messages.length === 0 && <Failed error={tail.error} retry={tail.retry} />}
         {!tail.isPending && (tail.error === null || tail.messages.length > 0) && (
           <DataTable<Message>

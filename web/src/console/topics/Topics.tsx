@@ -84,7 +84,7 @@ export function Topics() {
   const navigate = useNavigate();
   const [filters, change] = useFilters(DEFAULTS);
   const [text, setText] = useDraft(filters.name, (name) => change({ name }));
-  const { data, dataUpdatedAt, error, isPending, refetch } = useQuery(topicList);
+  const { data, dataUpdatedAt, error, failureReason, isPending, refetch } = useQuery(topicList);
   const rates = useRates(data, dataUpdatedAt, (topic) => [topic.name, endOf(topic)]);
   const columns = useMemo(() => columnsFor(rates), [rates]);
   const shown = useMemo(
@@ -116,7 +116,7 @@ export function Topics() {
         </label>
       </FilterBar>
       <Panel fills>
-        {isPending && <Loading rows={10} label="Loading topics" />}
+        {isPending && <Loading rows={10} label="Loading topics" problem={failureReason} />}
         {error !== null && data === undefined && <Failed error={error} retry={() => void refetch()} />}
         {data !== undefined && (
           <DataTable<Topic>

@@ -21,6 +21,8 @@ export interface Messages {
   messages: Message[];
   fresh: ReadonlySet<string>;
   isPending: boolean;
+  /** Why the last attempt failed, while another one is made. */
+  problem: Error | null;
   error: Error | null;
   hasMore: boolean;
   isLoadingMore: boolean;
@@ -76,6 +78,7 @@ export function useMessages(reading: Reading, following: boolean): Messages {
     messages,
     fresh,
     isPending: query.isPending,
+    problem: query.failureReason,
     error: query.error,
     hasMore: query.hasNextPage,
     isLoadingMore: query.isFetchingNextPage,
