@@ -71,6 +71,7 @@ impl Writer {
         let product = Arc::new(Product { id, details, created_at: at, updated_at: at });
         state.desk.create(product.clone(), on_hand, &Origin { cause: Cause::Created, at })?;
         let view = state.desk.shown(id).map(Shelf::view)?;
+        pending.skus.extend(product.details.sku.clone());
         pending.commit.catalogue.push(Catalogue::Created(product));
         Ok(view)
     }
@@ -104,6 +105,9 @@ impl Writer {
         if details == shelf.product.details {
             return Ok(shelf.view());
         }
+        if details.sku != shelf.product.details.sku {
+            pending.skus.extend([&details.sku, &shelf.product.details.sku].into_iter().flatten().cloned());
+        }
         let created_at = shelf.product.created_at;
         let product = Arc::new(Product { id, details, created_at, updated_at: at });
         state.desk.edit(product.clone(), false)?;
@@ -133,6 +137,7 @@ impl Writer {
             return Err(Refusal::HoldsOpen { reserved, holds }.into());
         }
         let product = shelf.product.clone();
+        pending.skus.extend(product.details.sku.clone());
         state.desk.edit(product, true)?;
         pending.commit.catalogue.push(Catalogue::Hidden(id));
         Ok(())
@@ -150,7 +155,8 @@ impl Writer {
         Ok(self.store.holds(product, None, Refusal::NAMED_HOLDS).await?)
     }
 
-    /// Refuses a `sku` that is another product's. What is pending is committed first, so that the store knows it.
+    /// Refuses a `sku` that is another product's. If what is pending has to do with it, that is committed first: the store
+    /// is who knows.
     async fn sku_is_free(
         &mut self,
         sku: Option<&Sku>,
@@ -158,7 +164,7 @@ impl Writer {
         pending: &mut Pending,
     ) -> Result<(), CommandError> {
         let Some(sku) = sku else { return Ok(()) };
-        if !self.flush(pending).await {
+        if pending.skus.contains(sku) && !self.flush(pending).await {
             return Err(CommandError::Unavailable("the store failed".to_owned()));
         }
         match self.store.sku_owner(sku.as_str().to_owned()).await? {

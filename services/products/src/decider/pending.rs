@@ -3,13 +3,13 @@
 use holdfast_contract::ProductId;
 use holdfast_contract::canonical::Fingerprint;
 use holdfast_service::http::IdempotencyScope;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Writer;
 use super::command::CommandError;
 use super::handle::Reply;
 use super::steps::Line;
-use crate::domain::{HttpState, OrderRef};
+use crate::domain::{HttpState, OrderRef, Sku};
 use crate::store::{CommitError, StockCommit, StoredAnswer};
 
 type Answer = Box<dyn FnOnce(Option<&CommandError>) + Send + Sync>;
@@ -22,6 +22,8 @@ pub(super) struct Pending {
     pub(super) http: FxHashMap<(OrderRef, ProductId), HttpState>,
     pub(super) answers: FxHashMap<IdempotencyScope, (Fingerprint, StoredAnswer)>,
     pub(super) lines: Vec<Line>,
+    /// Those that a product gets or loses by what is pending.
+    pub(super) skus: FxHashSet<Sku>,
     replies: Vec<Answer>,
 }
 

@@ -90,6 +90,40 @@ async fn every_call_may_have_a_key_and_keeps_its_answer() {
     assert_eq!(told(again).0, 409);
 }
 
+fn made(n: u8, sku: Option<&str>) -> Create {
+    let details = ProductDetails { sku: sku.map(|sku| sku.parse().unwrap()), ..details("Made") };
+    Create { id: product(n), details, on_hand: 1 }
+}
+
+/// Calls that wait together share a commit, which the store has not seen yet.
+#[tokio::test]
+async fn a_sku_belongs_to_one_product_also_among_calls_that_share_a_commit() {
+    let rig = Rig::new().await;
+    rig.decider.create(made(1, Some("A")), None).await.unwrap();
+    let renamed = |n, sku: &str| Edit {
+        product: product(n),
+        patch: ProductPatch { sku: Some(Some(sku.parse().unwrap())), ..ProductPatch::default() },
+        if_version: None,
+    };
+    let decider = &rig.decider;
+    let (gets_b, also_b, frees_a, takes_a, hides, after) = tokio::join!(
+        decider.create(made(2, Some("B")), None),
+        decider.create(made(3, Some("B")), None),
+        decider.edit(renamed(1, "C")),
+        decider.create(made(4, Some("A")), None),
+        decider.hide(product(2)),
+        decider.edit(renamed(4, "C")),
+    );
+    gets_b.unwrap();
+    assert_eq!(refused(also_b), Refusal::DuplicateSku(product(2)));
+    frees_a.unwrap();
+    takes_a.unwrap();
+    // It has one unit, which nobody holds.
+    hides.unwrap();
+    assert_eq!(refused(after), Refusal::DuplicateSku(product(1)));
+    assert_eq!(refused(decider.create(made(5, Some("A")), None).await), Refusal::DuplicateSku(product(4)));
+}
+
 #[tokio::test]
 async fn reserving_and_releasing_over_http_is_idempotent() {
     let rig = Rig::new().await;
@@ -280,16 +314,17 @@ async fn a_call_after_a_commit_that_failed_is_decided_anew() {
         .database()
         .write(move |tx| Ok::<_, holdfast_storage::StoreError>(tx.connection().execute_batch(sql)?));
     broken.await.unwrap();
-    let with_sku = ProductDetails { sku: Some("SKU-1".parse().unwrap()), ..details("Lamp") };
-    let create = Create { id: product(3), details: with_sku, on_hand: 1 };
-    let (first, second, third) = tokio::join!(
+    let (first, with_it, same_sku, after) = tokio::join!(
         rig.decider.reserve(http(1, "till-1", 1)),
-        rig.decider.create(create, None),
+        rig.decider.create(made(3, Some("SKU-1")), None),
+        // Only the store can say whose it is, so what waits is committed: it fails.
+        rig.decider.create(made(4, Some("SKU-1")), None),
         rig.decider.reserve(http(2, "till-3", 1)),
     );
     assert!(matches!(first, Err(CommandError::Inconsistent(_))), "{first:?}");
-    assert!(matches!(second, Err(CommandError::Unavailable(_))), "{second:?}");
-    assert_eq!(third.unwrap().new_stock, 9);
+    assert!(matches!(with_it, Err(CommandError::Inconsistent(_))), "{with_it:?}");
+    assert!(matches!(same_sku, Err(CommandError::Unavailable(_))), "{same_sku:?}");
+    assert_eq!(after.unwrap().new_stock, 9);
     assert_eq!((rig.balances(1).await, rig.balances(2).await), ((10, 0), (10, 1)));
     assert!(crate::audit::audit(&rig.store).await.unwrap().is_clean());
 }
