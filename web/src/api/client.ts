@@ -58,12 +58,6 @@ export async function call<T>(method: "GET" | "POST" | "PUT", path: string, body
   return (await unwrap(asked)).data;
 }
 
-/**
- * Lists that live messages keep as they are, also while nobody looks at them. Asking for one anew means asking for every
- * page that was scrolled to: that is left to what knows that something is missing.
- */
-export const KEPT_LIVE = { staleTime: Infinity, refetchOnReconnect: false } as const;
-
 /** A key that makes a changing call safe to repeat. */
 export const freshKey = (): string =>
   // Not `randomUUID`: a page that came over http from another machine does not have it.

@@ -1,7 +1,7 @@
 /** Orders: what is asked for, and how the answers are cached. */
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 
-import { freshKey, KEPT_LIVE, orders, unwrap, type Schemas } from "./client";
+import { freshKey, orders, unwrap, type Schemas } from "./client";
 
 export type Order = Schemas["Order"];
 export type OrderStatus = 1 | 2 | 3 | 4 | 5;
@@ -55,7 +55,10 @@ export const orderList = (filters: OrderFilters) =>
       ),
     initialPageParam: "",
     getNextPageParam: (page) => page.meta.nextCursor ?? undefined,
-    ...KEPT_LIVE,
+    // Live messages keep the list as it is, also while nobody looks at it. To ask for it anew is to ask for every page that
+    // was scrolled to: that is left to what knows that something is missing.
+    staleTime: Infinity,
+    refetchOnReconnect: false,
   });
 
 /** The newest orders, as they were when it was asked first. */

@@ -1,7 +1,7 @@
 /** The catalogue and its stock. */
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 
-import { freshKey, KEPT_LIVE, products, unwrap, type Schemas } from "./client";
+import { freshKey, products, unwrap, type Schemas } from "./client";
 
 export type Product = Schemas["Product"];
 export type Movement = Schemas["Movement"];
@@ -26,6 +26,7 @@ export const NO_PRODUCT_FILTERS: ProductFilters = {
   sort: "",
 };
 const PAGE = 100;
+const MOST_ASKED_AGAIN = 3;
 
 export const productKeys = {
   lists: ["products", "list"] as const,
@@ -66,7 +67,9 @@ export const productList = (filters: ProductFilters) =>
     },
     initialPageParam: 1,
     getNextPageParam: ({ meta }) => (meta.page < meta.pages ? meta.page + 1 : undefined),
-    ...KEPT_LIVE,
+    refetchOnReconnect: false,
+    // Its stock is live, but not a new product or a new price. Many pages are not asked for again one by one.
+    refetchOnMount: (query) => (query.state.data?.pages.length ?? 0) <= MOST_ASKED_AGAIN,
   });
 
 /** Categories are not a resource: the first page of the catalogue tells which there are. */
