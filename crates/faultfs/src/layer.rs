@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use holdfast_vfs::{Beneath, Code, File, Kind, Layer, Opening};
-use parking_lot::Mutex;
 
-use crate::{Act, Fault, State};
+use crate::drive::{Drive, Shared};
+use crate::{Act, Fault};
 
 pub(crate) struct FaultLayer {
-    pub(crate) state: Arc<Mutex<State>>,
+    pub(crate) drive: Arc<Drive>,
 }
 
 impl Layer for FaultLayer {
@@ -23,7 +23,8 @@ impl Layer for FaultLayer {
             beneath()?;
             return Ok(Box::new(Plain));
         };
-        let mut state = self.state.lock();
+        let disk = self.drive.disk();
+        let mut state = disk.lock();
         if file.create && state.files.is_missing(path) {
             match state.point(Act::Make, path) {
                 None => {}
@@ -35,8 +36,9 @@ impl Layer for FaultLayer {
         } else {
             beneath()?;
         }
+        drop(state);
         let is_database = file.kind == Kind::Database;
-        Ok(Box::new(Faulty { state: self.state.clone(), path: path.to_owned(), is_database }))
+        Ok(Box::new(Faulty { state: disk, path: path.to_owned(), is_database }))
     }
 
     fn delete(
@@ -45,7 +47,8 @@ impl Layer for FaultLayer {
         durable: bool,
         beneath: &mut dyn FnMut() -> Result<(), Code>,
     ) -> Result<(), Code> {
-        let mut state = self.state.lock();
+        let disk = self.drive.disk();
+        let mut state = disk.lock();
         if state.files.is_missing(path) {
             return beneath();
         }
@@ -65,7 +68,7 @@ struct Plain;
 impl File for Plain {}
 
 struct Faulty {
-    state: Arc<Mutex<State>>,
+    state: Shared,
     path: PathBuf,
     is_database: bool,
 }

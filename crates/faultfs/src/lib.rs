@@ -7,18 +7,16 @@
 //! What is durable is what the disk says, not what the file system does: a flush is counted and noted, and the real one
 //! is left out, so that thousands of them cost nothing.
 
+mod drive;
 mod file;
 mod layer;
 mod power;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
-
+use self::drive::Inserted;
 use self::file::Files;
-use self::layer::FaultLayer;
 
 pub use self::power::{Image, Loss};
 
@@ -93,10 +91,7 @@ struct State {
 
 /// A disk. Clones are the same one.
 #[derive(Clone)]
-pub struct Disk {
-    name: String,
-    state: Arc<Mutex<State>>,
-}
+pub struct Disk(Arc<Inserted>);
 
 impl Default for Disk {
     fn default() -> Self {
@@ -105,64 +100,60 @@ impl Default for Disk {
 }
 
 impl Disk {
-    /// A disk that works, as a VFS of a new name.
+    /// A disk that works, as a VFS that no other disk is at the same time. Close everything that is opened with it before the
+    /// last clone is dropped: then the VFS may become another disk.
     ///
     /// # Panics
     /// If SQLite cannot take another VFS.
     pub fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let name = format!("faultfs-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let state: Arc<Mutex<State>> = Arc::default();
-        holdfast_vfs::register(&name, None, Arc::new(FaultLayer { state: state.clone() }))
-            .expect("a name that nobody has");
-        Self { name, state }
+        Self(Arc::new(Inserted::new()))
     }
 
     /// What is in the named files now.
     pub fn image(&self) -> Image {
-        power::after(&self.state.lock().files, Loss::Nothing)
+        power::after(&self.0.state.lock().files, Loss::Nothing)
     }
 
     /// What to open connections with.
     pub fn vfs(&self) -> &str {
-        &self.name
+        self.0.name()
     }
 
     /// Points so far.
     pub fn points(&self) -> u64 {
-        self.state.lock().points
+        self.0.state.lock().points
     }
 
     /// Reads of named files so far.
     pub fn reads(&self) -> u64 {
-        self.state.lock().reads
+        self.0.state.lock().reads
     }
 
     /// How often something went wrong on purpose.
     pub fn faults(&self) -> u64 {
-        self.state.lock().faults
+        self.0.state.lock().faults
     }
 
     /// Whether what was planned is over, or nothing was.
     pub fn is_well(&self) -> bool {
-        let state = self.state.lock();
+        let state = self.0.state.lock();
         let over = state.plan.is_none_or(|plan| state.points >= plan.at.saturating_add(plan.points - 1));
         over && state.bad_read.is_none_or(|at| state.reads >= at)
     }
 
     /// Plans what goes wrong, instead of what was planned before.
     pub fn plan(&self, plan: Plan) {
-        self.state.lock().plan = Some(plan);
+        self.0.state.lock().plan = Some(plan);
     }
 
     /// Has the read number `at` (counted from 1) fail with an I/O error.
     pub fn fail_read(&self, at: u64) {
-        self.state.lock().bad_read = Some(at);
+        self.0.state.lock().bad_read = Some(at);
     }
 
     /// From now on everything works.
     pub fn mend(&self) {
-        let mut state = self.state.lock();
+        let mut state = self.0.state.lock();
         state.plan = None;
         state.bad_read = None;
     }
@@ -170,12 +161,12 @@ impl Disk {
     /// Has `watcher` see every further point. It runs inside SQLite's call: it must not use the disk, and what it panics
     /// with ends the process.
     pub fn watch(&self, watcher: impl FnMut(&Moment<'_>) + Send + 'static) {
-        self.state.lock().watcher = Some(Box::new(watcher));
+        self.0.state.lock().watcher = Some(Box::new(watcher));
     }
 
     /// Nobody sees the points any more.
     pub fn unwatch(&self) {
-        self.state.lock().watcher = None;
+        self.0.state.lock().watcher = None;
     }
 }
 

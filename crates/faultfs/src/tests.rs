@@ -1,5 +1,6 @@
 //! The disk itself: what it loses, what it keeps, and that SQLite notices what goes wrong.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -107,4 +108,22 @@ fn writes_are_torn_at_sectors() {
         |range: std::ops::Range<usize>| content[range.clone()].iter().all(|b| *b == content[range.start]);
     assert!(of(100..512) && of(512..1024) && of(1024..1536) && of(1536..2048) && of(2048..2100));
     assert!(content.contains(&1) && content[100..2100].contains(&0));
+}
+
+/// Whoever looks for a VFS looks through all of them.
+#[test]
+fn a_disk_that_is_gone_leaves_nothing_and_its_place_to_the_next() {
+    let names: std::collections::BTreeSet<String> = (0..200)
+        .map(|n| {
+            let folder = tempfile::tempdir().unwrap();
+            let disk = Disk::new();
+            assert_eq!((disk.points(), disk.faults()), (0, 0), "a new one");
+            disk.plan(Plan { at: 1_000 + n, points: 1, fault: Fault::Refused });
+            open(&disk, &folder.path().join("a.db")).execute_batch("CREATE TABLE t (a INTEGER)").unwrap();
+            assert!(disk.points() > 0);
+            disk.clone().vfs().to_owned()
+        })
+        .collect();
+    // As many as other tests have at the same time, and this one's.
+    assert!(names.len() < 20, "{names:?}");
 }
