@@ -1,6 +1,6 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { useEffect } from "react";
-import { RouterProvider } from "react-router";
+import { RouterProvider } from "react-router/dom";
 
 import { ApiProblem } from "@/api/problem";
 import { LiveConnection } from "@/live/connection";

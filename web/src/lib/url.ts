@@ -26,7 +26,9 @@ export function useFilters<T extends object>(defaults: T): [T, (changes: Partial
   const [params, setParams] = useSearchParams();
   const filters = useMemo(() => readFilters(params, defaults), [params, defaults]);
   const change = useCallback(
-    (changes: Partial<T>) => setParams((now) => writeFilters(now, defaults, changes), { replace: true }),
+    // At once: as a transition, a box that was just checked would be drawn unchecked until the list is there.
+    (changes: Partial<T>) =>
+      setParams((now) => writeFilters(now, defaults, changes), { replace: true, flushSync: true }),
     [setParams, defaults],
   );
   return [filters, change];
